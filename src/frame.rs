@@ -1,0 +1,222 @@
+//! The frame: header and checksum around a coded body. `docs/format.md` is the
+//! specification.
+
+use crate::error::Error;
+use crate::level::Level;
+
+/// The first bytes of every frame. The first of them is no ASCII, nor does it
+/// begin a UTF-8 sequence that goes on with the second.
+pub(crate) const MAGIC: [u8; 3] = [0xF5, b'S', b'M'];
+
+/// The version of the format, which includes every detail of the model.
+pub const FORMAT_VERSION: u8 = 0;
+
+/// Header of at most 3 + 1 + 1 + 9 + 4 + 1 bytes.
+pub(crate) const MAX_HEADER: usize = 19;
+
+const HAS_SIZE: u8 = 1;
+const HAS_CHECKSUM: u8 = 2;
+const HAS_DICTIONARY: u8 = 4;
+const HAS_FILTER: u8 = 8;
+
+/// What a frame says of itself before its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The level, hence the memory needed to decode.
+    pub level: Level,
+    /// Bytes of content, if they were known when the frame was begun. Below
+    /// 2^63.
+    pub content_size: Option<u64>,
+    /// Whether a CRC-32 of the content follows the body.
+    pub checksum: bool,
+    /// The dictionary needed to decode.
+    pub dictionary: Option<u32>,
+    /// The filter the content was passed through.
+    pub filter: Option<u8>,
+}
+
+impl Header {
+    /// Writes the header; returns its length.
+    pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
+        out[..3].copy_from_slice(&MAGIC);
+        out[3] = FORMAT_VERSION << 4 | self.level.number();
+        let flag = |on: bool, flag| if on { flag } else { 0 };
+        out[4] = flag(self.content_size.is_some(), HAS_SIZE)
+            | flag(self.checksum, HAS_CHECKSUM)
+            | flag(self.dictionary.is_some(), HAS_DICTIONARY)
+            | flag(self.filter.is_some(), HAS_FILTER);
+        let mut len = 5;
+        if let Some(mut size) = self.content_size {
+            // LEB128: seven bits a byte, lowest first, the top bit for more.
+            while size >= 128 {
+                out[len] = size as u8 | 128;
+                size >>= 7;
+                len += 1;
+            }
+            out[len] = size as u8;
+            len += 1;
+        }
+        if let Some(id) = self.dictionary {
+            out[len..len + 4].copy_from_slice(&id.to_le_bytes());
+            len += 4;
+        }
+        if let Some(id) = self.filter {
+            out[len] = id;
+            len += 1;
+        }
+        len
+    }
+
+    /// Reads a header from the start of `bytes`; returns it with its length,
+    /// or `Ok(None)` if more bytes are needed.
+    ///
+    /// # Errors
+    /// [`Error::NotStatesmix`], [`Error::Version`] or [`Error::Corrupt`].
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Error> {
+        if bytes.iter().zip(MAGIC).any(|(&byte, magic)| byte != magic) {
+            return Err(Error::NotStatesmix);
+        }
+        let &[_, _, _, kind, flags, ref rest @ ..] = bytes else {
+            return match bytes.get(3) {
+                Some(kind) if kind >> 4 != FORMAT_VERSION => Err(Error::Version(kind >> 4)),
+                _ => Ok(None),
+            };
+        };
+        if kind >> 4 != FORMAT_VERSION {
+            return Err(Error::Version(kind >> 4));
+        }
+        let level = Level::new(kind & 15).ok_or(Error::Corrupt)?;
+        if flags >= 16 {
+            return Err(Error::Corrupt);
+        }
+        let mut rest = rest.iter().copied();
+        let mut header = Self {
+            level,
+            content_size: None,
+            checksum: flags & HAS_CHECKSUM != 0,
+            dictionary: None,
+            filter: None,
+        };
+        if flags & HAS_SIZE != 0 {
+            let mut size = 0;
+            for i in 0.. {
+                let Some(byte) = rest.next() else {
+                    return Ok(None);
+                };
+                size |= u64::from(byte & 127) << (7 * i);
+                if byte < 128 {
+                    if byte == 0 && i > 0 {
+                        return Err(Error::Corrupt); // not the shortest form
+                    }
+                    break;
+                }
+                if i == 8 {
+                    return Err(Error::Corrupt);
+                }
+            }
+            header.content_size = Some(size);
+        }
+        if flags & HAS_DICTIONARY != 0 {
+            let mut id = [0; 4];
+            for byte in &mut id {
+                let Some(next) = rest.next() else {
+                    return Ok(None);
+                };
+                *byte = next;
+            }
+            header.dictionary = Some(u32::from_le_bytes(id));
+        }
+        if flags & HAS_FILTER != 0 {
+            let Some(id) = rest.next() else {
+                return Ok(None);
+            };
+            header.filter = Some(id);
+        }
+        Ok(Some((header, bytes.len() - rest.len())))
+    }
+}
+
+/// CRC-32 (IEEE 802.3, reflected), a nibble at a time: 64 bytes of flash, and
+/// its time does not show beside the model's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crc32(u32);
+
+impl Crc32 {
+    pub(crate) const fn new() -> Self {
+        Self(!0)
+    }
+
+    #[inline]
+    pub(crate) fn update(&mut self, byte: u8) {
+        const TABLE: [u32; 16] = {
+            let mut table = [0; 16];
+            let mut i = 0;
+            while i < 16 {
+                let mut crc = i as u32;
+                let mut bit = 0;
+                while bit < 4 {
+                    crc = (crc >> 1) ^ (if crc & 1 == 1 { 0xEDB8_8320 } else { 0 });
+                    bit += 1;
+                }
+                table[i] = crc;
+                i += 1;
+            }
+            table
+        };
+        let crc = self.0 ^ u32::from(byte);
+        let crc = (crc >> 4) ^ TABLE[(crc & 15) as usize];
+        self.0 = (crc >> 4) ^ TABLE[(crc & 15) as usize];
+    }
+
+    pub(crate) const fn value(self) -> u32 {
+        !self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc_of_the_check_string() {
+        let mut crc = Crc32::new();
+        b"123456789".iter().for_each(|&b| crc.update(b));
+        assert_eq!(crc.value(), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn headers_come_back() {
+        for level in 0..=9 {
+            for size in [None, Some(0), Some(127), Some(128), Some(1 << 35), Some((1 << 63) - 1)] {
+                for dictionary in [None, Some(0xDEAD_BEEF)] {
+                    for filter in [None, Some(7)] {
+                        let header = Header {
+                            level: Level::new(level).unwrap(),
+                            content_size: size,
+                            checksum: size.is_some(),
+                            dictionary,
+                            filter,
+                        };
+                        let mut out = [0xAA; MAX_HEADER];
+                        let len = header.write(&mut out);
+                        assert_eq!(Header::parse(&out), Ok(Some((header, len))));
+                        for cut in 0..len {
+                            assert_eq!(Header::parse(&out[..cut]), Ok(None));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_headers_are_refused() {
+        assert_eq!(Header::parse(b"hello"), Err(Error::NotStatesmix));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0xF6]), Err(Error::Version(15)));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0x0A, 0]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 16]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 1, 0x80, 0]), Err(Error::Corrupt));
+        let long = [0xF5, b'S', b'M', 6, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
+        assert_eq!(Header::parse(&long), Err(Error::Corrupt));
+    }
+}

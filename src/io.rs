@@ -1,0 +1,141 @@
+//! `Read` and `Write` adapters.
+
+use std::boxed::Box;
+use std::io::{self, Read, Write};
+
+use crate::error::Error;
+use crate::level::{AnyLevel, Level};
+use crate::slice::Heap;
+use crate::stream::{Decoder, Encoder, Options, Status};
+
+/// Size of the buffer between the codec and the other side.
+const PIECE: usize = 16 << 10;
+
+/// Compresses what is written to it into one frame. [`Self::finish`] ends the
+/// frame; without it the frame is truncated.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use statesmix::{Level, Options};
+/// let mut writer = statesmix::io::Writer::new(Vec::new(), Options::new(Level::MIN))?;
+/// writer.write_all(b"a rose is a rose is a rose")?;
+/// let frame = writer.finish()?;
+/// let mut text = String::new();
+/// statesmix::io::Reader::new(&frame[..], Level::MIN).read_to_string(&mut text)?;
+/// assert_eq!(text, "a rose is a rose is a rose");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<T> {
+    encoder: Encoder<Heap, AnyLevel>,
+    inner: T,
+    piece: Box<[u8; PIECE]>,
+    waiting: usize,
+}
+
+impl<T: Write> Writer<T> {
+    /// A writer that writes the frame to `inner`.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn new(inner: T, options: Options) -> io::Result<Self> {
+        let encoder = Encoder::new(options, Heap::new())?;
+        Ok(Self { encoder, inner, piece: Box::new([0; PIECE]), waiting: 0 })
+    }
+
+    /// Ends the frame and returns the inner writer, flushed.
+    ///
+    /// # Errors
+    /// Those of the inner writer, or if the content is shorter than declared.
+    pub fn finish(mut self) -> io::Result<T> {
+        loop {
+            let progress = self.encoder.finish(&mut self.piece[self.waiting..])?;
+            self.waiting += progress.produced;
+            self.pass_on()?;
+            if progress.status == Status::Done {
+                self.inner.flush()?;
+                return Ok(self.inner);
+            }
+        }
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        self.inner.write_all(&self.piece[..self.waiting])?;
+        self.waiting = 0;
+        Ok(())
+    }
+}
+
+impl<T: Write> Write for Writer<T> {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        loop {
+            let progress =
+                self.encoder.encode(&content[taken..], &mut self.piece[self.waiting..])?;
+            taken += progress.consumed;
+            self.waiting += progress.produced;
+            if progress.status == Status::NeedsInput {
+                return Ok(taken);
+            }
+            self.pass_on()?;
+        }
+    }
+
+    /// Passes on what is complete so far. That is not all: the coder keeps a
+    /// few bytes until the frame ends.
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()?;
+        self.inner.flush()
+    }
+}
+
+/// Decompresses the frames that it reads.
+#[derive(Debug)]
+pub struct Reader<T> {
+    decoder: Decoder<Heap, AnyLevel>,
+    inner: T,
+    piece: Box<[u8; PIECE]>,
+    start: usize,
+    end: usize,
+    any: bool,
+}
+
+impl<T: Read> Reader<T> {
+    /// A reader of the content of the frames in `inner`, up to level `limit`.
+    pub fn new(inner: T, limit: Level) -> Self {
+        let decoder = Decoder::new(limit, Heap::new());
+        Self { decoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0, any: false }
+    }
+
+    /// The inner reader.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+impl<T: Read> Read for Reader<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let progress = self.decoder.decode(&self.piece[self.start..self.end], buffer)?;
+            self.start += progress.consumed;
+            if progress.produced > 0 {
+                return Ok(progress.produced);
+            }
+            if self.start == self.end {
+                self.start = 0;
+                self.end = self.inner.read(&mut self.piece[..])?;
+                if self.end == 0 {
+                    if !self.any {
+                        return Err(Error::Truncated.into());
+                    }
+                    self.decoder.end()?;
+                    return Ok(0);
+                }
+                self.any = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Levels and what they need.
+
+use crate::plan::PLANS;
+use crate::predictor::Predictor;
+
+/// A compression level, 0 to 9. Level `L` works in `8 KiB * 4^L` in all, for
+/// compression as for decompression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(u8);
+
+impl Level {
+    /// The lowest level, 8 KiB.
+    pub const MIN: Self = Self(0);
+    /// The highest level, 2 GiB.
+    pub const MAX: Self = Self(9);
+    /// The level of choice on a desktop: 6, 32 MiB.
+    pub const DEFAULT: Self = Self(6);
+
+    /// The level of this number, if it is one of 0 to 9.
+    pub const fn new(number: u8) -> Option<Self> {
+        if number <= Self::MAX.0 { Some(Self(number)) } else { None }
+    }
+
+    /// The number of the level, 0 to 9.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// All memory that an [`Encoder`](crate::Encoder) or
+    /// [`Decoder`](crate::Decoder) of this level uses, in bytes: the
+    /// workspace, and the state beside it.
+    pub const fn memory(self) -> usize {
+        (8 << 10) << (2 * self.0)
+    }
+
+    /// Bytes of the workspace that the caller hands over: [`Self::memory`]
+    /// less what the state beside it takes.
+    pub const fn workspace(self) -> usize {
+        self.memory()
+            - match self.0 {
+                0 | 1 => 512,
+                _ => 2048,
+            }
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl TryFrom<u8> for Level {
+    type Error = crate::Error;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or(crate::Error::NoSuchLevel)
+    }
+}
+
+impl core::fmt::Display for Level {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A model an [`Encoder`](crate::Encoder) or [`Decoder`](crate::Decoder) can
+/// be built on: [`AnyLevel`], or one fixed level, so that firmware carries no
+/// code and no tables of the others. Cannot be implemented outside this crate.
+#[allow(private_bounds)]
+pub trait Model: ModelCore {}
+
+/// The predictor behind a [`Model`], on memory of [`Level::workspace`] bytes.
+pub(crate) trait ModelCore: Sized {
+    /// Whether this model can do `level`.
+    fn supports(level: Level) -> bool;
+    /// A fresh model in zeroed `memory`.
+    fn new(level: Level, memory: &mut [u8]) -> Self;
+    /// Probability that the next bit is 1, Q16 within `1..=65535`.
+    fn p(&self) -> u32;
+    /// Learns a bit.
+    fn update(&mut self, bit: bool, memory: &mut [u8]);
+    /// Takes note of a byte coded without the model.
+    fn skip(&mut self, byte: u8, memory: &mut [u8]);
+}
+
+macro_rules! levels {
+    ($($name:ident = $level:literal),*) => {
+        $(
+            #[doc = concat!("The model of level ", $level, " alone.")]
+            pub type $name = Fixed<
+                $level,
+                { PLANS[$level].contexts.len() },
+                { PLANS[$level].inputs() },
+            >;
+            impl Model for $name {}
+        )*
+
+        /// Every level, picked at run time.
+        #[derive(Debug)]
+        pub struct AnyLevel(Any);
+
+        #[derive(Debug)]
+        #[allow(clippy::large_enum_variant)] // no allocator to box with
+        enum Any {
+            $($name($name)),*
+        }
+
+        impl Model for AnyLevel {}
+
+        impl ModelCore for AnyLevel {
+            fn supports(_: Level) -> bool {
+                true
+            }
+
+            fn new(level: Level, memory: &mut [u8]) -> Self {
+                Self(match level.number() {
+                    $($level => Any::$name(ModelCore::new(level, memory)),)*
+                    _ => unreachable!("levels end at 9"),
+                })
+            }
+
+            #[inline]
+            fn p(&self) -> u32 {
+                match &self.0 {
+                    $(Any::$name(model) => model.p(),)*
+                }
+            }
+
+            #[inline]
+            fn update(&mut self, bit: bool, memory: &mut [u8]) {
+                match &mut self.0 {
+                    $(Any::$name(model) => model.update(bit, memory),)*
+                }
+            }
+
+            fn skip(&mut self, byte: u8, memory: &mut [u8]) {
+                match &mut self.0 {
+                    $(Any::$name(model) => model.skip(byte, memory),)*
+                }
+            }
+        }
+    };
+}
+
+levels!(
+    Level0 = 0,
+    Level1 = 1,
+    Level2 = 2,
+    Level3 = 3,
+    Level4 = 4,
+    Level5 = 5,
+    Level6 = 6,
+    Level7 = 7,
+    Level8 = 8,
+    Level9 = 9
+);
+
+/// The model of one level; see [`Level0`] to [`Level9`].
+#[derive(Debug)]
+pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N, M>);
+
+impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
+    fn supports(level: Level) -> bool {
+        usize::from(level.number()) == L
+    }
+
+    fn new(_: Level, memory: &mut [u8]) -> Self {
+        Self(Predictor::new(memory))
+    }
+
+    #[inline]
+    fn p(&self) -> u32 {
+        self.0.p()
+    }
+
+    #[inline]
+    fn update(&mut self, bit: bool, memory: &mut [u8]) {
+        self.0.update(bit, memory);
+    }
+
+    fn skip(&mut self, byte: u8, memory: &mut [u8]) {
+        self.0.skip(byte, memory);
+    }
+}

@@ -1,0 +1,40 @@
+//! Lossless compression for places where a byte costs more than a CPU cycle.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod bit_history;
+mod coder;
+mod error;
+mod fallback;
+mod frame;
+#[cfg(feature = "std")]
+pub mod io;
+mod level;
+mod logistic;
+mod matching;
+mod message;
+mod mixer;
+mod ngram;
+mod plan;
+mod predictor;
+mod refinement;
+mod slice;
+mod stream;
+
+pub use error::Error;
+pub use frame::{FORMAT_VERSION, Header};
+pub use level::{
+    AnyLevel, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7, Level8,
+    Level9, Model,
+};
+pub use message::{compress_message, decompress_message};
+#[cfg(feature = "alloc")]
+pub use slice::{Heap, compress, decompress};
+pub use slice::{compress_into, decompress_into, max_frame_len};
+pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};

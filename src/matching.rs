@@ -1,0 +1,162 @@
+//! The match model: predicts the byte that followed the longest repeat in the
+//! history buffer.
+//!
+//! A hash of the last few bytes finds a candidate, which is verified against
+//! the history, so its length is a true one. A pointer that mispredicts is
+//! kept for a few bytes: records differ in one field and go on alike.
+
+use crate::logistic::stretch;
+use crate::ngram::map;
+
+/// Bytes of a match model with a table of 2^`log2` positions.
+pub(crate) const fn bytes(log2: u32) -> usize {
+    (4 << log2) + CONTEXTS * map::ENTRY
+}
+
+/// Length buckets x recent misses x whether it is the first bit.
+const CONTEXTS: usize = 16 * 4 * 2;
+
+/// Lengths are not counted beyond this.
+const LONGEST: u32 = 400;
+
+/// A pointer is dropped after this many misses without enough hits between.
+const MISSES: u32 = 8;
+
+/// What a match model knows between bytes. Positions count all bytes so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Match {
+    /// Position of the expected byte, or 0.
+    at: u32,
+    /// Verified length; 0 after a miss.
+    len: u32,
+    /// One bit for each of the last bytes, 1 for a miss.
+    misses: u32,
+    /// The expected byte with a leading 1, or 0 for none.
+    expected: u32,
+    /// Map entry of the current prediction.
+    context: u32,
+}
+
+/// Coarse logarithm of a length.
+fn bucket(len: u32) -> u32 {
+    match len {
+        0..=7 => len,
+        8..=15 => 8 + (len - 8) / 4,
+        16..=31 => 10 + (len - 16) / 8,
+        32..=63 => 12,
+        64..=127 => 13,
+        128..=255 => 14,
+        _ => 15,
+    }
+}
+
+impl Match {
+    /// Moves on by a whole byte. `history` is the ring, `pos` the number of
+    /// bytes in it so far, `hash` that of its last `min` bytes.
+    pub(crate) fn next_byte(
+        &mut self,
+        table: &mut [[u8; 4]],
+        history: &[u8],
+        pos: u32,
+        hash: u32,
+        min: u32,
+    ) {
+        let mask = history.len() - 1;
+        if self.expected != 0 {
+            let hit = self.expected == 256 | u32::from(history[(pos - 1) as usize & mask]);
+            self.misses = self.misses << 1 | u32::from(!hit);
+            self.at += 1;
+            self.len = if hit { (self.len + 1).min(LONGEST) } else { 0 };
+            if self.misses.count_ones() > MISSES {
+                self.at = 0;
+            }
+        }
+        let entry = &mut table[(hash >> (32 - table.len().trailing_zeros())) as usize];
+        if self.at == 0 || self.len < min {
+            let candidate = u32::from_le_bytes(*entry);
+            let len = common(history, candidate, pos);
+            if len >= min && len > self.len {
+                (self.at, self.len, self.misses) = (candidate, len, 0);
+            }
+        }
+        *entry = pos.to_le_bytes();
+        let old = pos.wrapping_sub(self.at) as usize > mask;
+        self.expected =
+            if self.at == 0 || old { 0 } else { 256 | u32::from(history[self.at as usize & mask]) };
+    }
+
+    /// Whether it has an expectation for the byte begun by `partial` (with a
+    /// leading 1) of `bit_index` bits, and which bit.
+    #[inline]
+    pub(crate) fn expected_bit(&self, partial: u32, bit_index: u32) -> Option<bool> {
+        let agrees = self.expected >> (8 - bit_index) == partial;
+        (agrees && self.expected != 0).then_some(self.expected >> (7 - bit_index) & 1 == 1)
+    }
+
+    /// The expected byte, if any.
+    pub(crate) fn expected_byte(&self) -> Option<u8> {
+        (self.expected != 0).then_some(self.expected as u8)
+    }
+
+    /// Length in four steps a doubling, 0..16.
+    pub(crate) fn length_bucket(&self) -> u32 {
+        bucket(self.len)
+    }
+
+    /// Inputs for the mixer.
+    pub(crate) fn predict(
+        &mut self,
+        maps: &[[u8; map::ENTRY]],
+        partial: u32,
+        bit_index: u32,
+    ) -> [i16; 2] {
+        let Some(bit) = self.expected_bit(partial, bit_index) else {
+            return [0, 0];
+        };
+        let recent = (self.misses & 0xFF).count_ones().min(3);
+        self.context = (bucket(self.len) * 4 + recent) * 2 + u32::from(bit_index == 0);
+        let p = map::p(maps[self.context as usize]);
+        let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 6) as i16);
+        if bit { [st, lean] } else { [-st, -lean] }
+    }
+
+    /// Learns whether the expectation came true. Called with the partial byte
+    /// before `bit`.
+    pub(crate) fn update(
+        &mut self,
+        maps: &mut [[u8; map::ENTRY]],
+        partial: u32,
+        bit_index: u32,
+        bit: bool,
+    ) {
+        if let Some(expected) = self.expected_bit(partial, bit_index) {
+            map::update(&mut maps[self.context as usize], expected == bit, 255);
+        }
+    }
+}
+
+/// Sets the maps to a mild trust in the match.
+pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
+    for (context, entry) in maps.iter_mut().enumerate() {
+        let len = (context / 8) as u32;
+        // A match of length n errs about once in n + 2 bits.
+        let p = 65535 - 65536 / (len * 3 + 3);
+        *entry = (p << 16).to_le_bytes();
+    }
+}
+
+/// How many bytes before `a` and before `b` are the same, up to [`LONGEST`].
+fn common(history: &[u8], a: u32, b: u32) -> u32 {
+    let mask = history.len() - 1;
+    if a == 0 || b.wrapping_sub(a) as usize > mask {
+        return 0;
+    }
+    let room = (history.len() as u32 - (b - a)).min(a).min(LONGEST);
+    let mut len = 0;
+    while len < room
+        && history[(a - 1 - len) as usize & mask] == history[(b - 1 - len) as usize & mask]
+    {
+        len += 1;
+    }
+    len
+}

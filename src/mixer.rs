@@ -1,0 +1,94 @@
+//! Online logistic mixing: `p = squash(sum of w_i * stretch(p_i))`.
+//!
+//! The weights are trained after every bit along the gradient of the coding
+//! cost, `w_i += rate * (bit - p) * stretch(p_i)` (Mahoney, "Data Compression
+//! Explained", 4.3.2: the gradient is error times input). Several weight
+//! sets, each with a row picked by its own context, see the same inputs; the
+//! final mixer combines what they say.
+//!
+//! Inputs are Q8, weights Q14 in 16 bits, errors Q16.
+
+use crate::logistic::{STRETCH_MAX, squash};
+use wide::i16x8;
+
+/// Inputs are padded to a multiple of this.
+pub(crate) const LANES: usize = 8;
+
+/// Bytes of a row of `inputs` weights: the weights, then how often it was used.
+pub(crate) const fn row_bytes(inputs: usize) -> usize {
+    inputs * 2 + 2
+}
+
+#[inline]
+fn load(weights: &[u8; 2 * LANES]) -> i16x8 {
+    let w = weights;
+    i16x8::new(core::array::from_fn(|i| i16::from_le_bytes([w[2 * i], w[2 * i + 1]])))
+}
+
+/// Sum of weight times input, Q22 scaled down to Q12.
+#[inline]
+pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
+    let (weights, _) = weights.as_chunks::<{ 2 * LANES }>();
+    let (inputs, _) = inputs.as_chunks::<LANES>();
+    let mut sum = wide::i32x4::ZERO;
+    for (w, x) in weights.iter().zip(inputs) {
+        sum += load(w).dot(i16x8::new(*x));
+    }
+    // Lanes hold at most 8 products below 2^27 each; add them up without risk.
+    let [a, b, c, d] = sum.to_array();
+    ((i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d)) >> 10) as i32
+}
+
+/// Moves the weights by `step * input`; `step` is Q15 of a weight unit.
+#[inline]
+fn train(weights: &mut [u8], inputs: &[i16], step: i16) {
+    let (weights, _) = weights.as_chunks_mut::<{ 2 * LANES }>();
+    let (inputs, _) = inputs.as_chunks::<LANES>();
+    for (w, x) in weights.iter_mut().zip(inputs) {
+        let change = i16x8::new(*x).mul_scale_round_n(step);
+        let moved = load(w).saturating_add(change).to_array();
+        for (bytes, m) in w.as_chunks_mut::<2>().0.iter_mut().zip(moved) {
+            *bytes = m.to_le_bytes();
+        }
+    }
+}
+
+/// How fast a row learns: `base * (1 + boost * HALF / (HALF + uses))`.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) base: i32,
+    pub(crate) boost: i32,
+}
+
+/// Uses after which the boost of a row has halved.
+const HALF: i32 = 300;
+
+/// Trains the row for an error of `error` (Q16).
+#[inline]
+pub(crate) fn learn(row: &mut [u8], inputs: &[i16], error: i32, rate: Rate) {
+    let (weights, uses) = row.split_at_mut(inputs.len() * 2);
+    let n = u16::from_le_bytes([uses[0], uses[1]]);
+    let rate = rate.base + rate.boost * HALF / (HALF + i32::from(n));
+    let step = (error * rate) >> 14;
+    train(weights, inputs, step.clamp(-32767, 32767) as i16);
+    uses.copy_from_slice(&n.saturating_add(1).to_le_bytes());
+}
+
+/// Stretch and probability that a row gives for `inputs`.
+#[inline]
+pub(crate) fn mix(row: &[u8], inputs: &[i16]) -> (i32, u32) {
+    let x = dot(&row[..inputs.len() * 2], inputs);
+    let limit = STRETCH_MAX << 4;
+    let x = x.clamp(1 - limit, limit - 1);
+    (x, squash(x))
+}
+
+/// Sets all weights of all rows to those of `weight` (Q14), uses to 0.
+pub(crate) fn reset(rows: &mut [u8], inputs: usize, weight: impl Fn(usize) -> i16) {
+    for row in rows.chunks_exact_mut(row_bytes(inputs)) {
+        for (i, bytes) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let w = if i < inputs { weight(i) } else { 0 };
+            *bytes = w.to_le_bytes();
+        }
+    }
+}

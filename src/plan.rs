@@ -1,0 +1,236 @@
+//! What each level consists of: contexts, weight sets, refinement stages and
+//! the sizes of everything, so that a level fills its memory to the byte.
+
+use crate::mixer::row_bytes;
+use crate::ngram::LINE;
+use crate::{matching, mixer, ngram::map, refinement};
+
+/// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
+/// before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// The last n bytes, n <= 8.
+    Order(u32),
+    /// Letters of the current word, with the byte before them if it is empty.
+    Word,
+    /// The current and the previous word.
+    WordPair,
+    /// The current word and the one before the previous.
+    WordSkip,
+    /// The last bytes that are no letters, and how long ago they were.
+    Separators,
+    /// What followed the last byte the last two times, and the byte.
+    Indirect,
+    /// The byte the match model expects, with its certainty, and c1.
+    Expected,
+    /// The bytes picked by the mask (bit 0 is c1), high nibbles for bits 8...
+    Sparse(u32),
+    /// The byte above in a record or line, and c1.
+    Above,
+    /// The byte above and the column.
+    Column,
+    /// The bytes above and above that.
+    TwoAbove,
+}
+
+/// What picks the row of a weight set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selector {
+    /// One row only.
+    One,
+    /// The bits of the current byte so far.
+    Partial,
+    /// Bit position and how many orders are known.
+    Confidence,
+    /// Length of the match and the expected bit.
+    Match,
+    /// Expected byte (256 rows) and length (8).
+    Expected,
+    /// Character classes of the last three bytes and the nibble.
+    Classes,
+    /// The last byte.
+    Last,
+    /// Column in the record.
+    Column,
+}
+
+impl Selector {
+    pub(crate) const fn rows(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Partial => 256,
+            Self::Confidence => 8 * 8,
+            Self::Match => 16 * 2 + 1,
+            Self::Expected => 256 * 4,
+            Self::Classes => 512 * 2,
+            Self::Last => 256,
+            Self::Column => 256,
+        }
+    }
+}
+
+/// The make-up of one level.
+pub(crate) struct Plan {
+    pub(crate) contexts: &'static [Context],
+    pub(crate) selectors: &'static [Selector],
+    /// What picks the row of the final mixer.
+    pub(crate) final_selector: Selector,
+    /// Refinement stages: log2 of the number of contexts of order 0, 1, 2, ...
+    pub(crate) stages: &'static [u32],
+    /// log2 of the slot size: 4 for a nibble, 2 for two bits.
+    pub(crate) slot_bits: u32,
+    /// log2 of the history buffer.
+    pub(crate) history: u32,
+    /// Match models: the minimum length of each.
+    pub(crate) matches: &'static [u32],
+    /// log2 of the positions a match model finds by hash.
+    pub(crate) match_log2: u32,
+}
+
+/// Inputs a context gives to the mixer.
+pub(crate) const CONTEXT_INPUTS: usize = 3;
+/// Inputs a match model gives to the mixer.
+pub(crate) const MATCH_INPUTS: usize = 2;
+/// Inputs of the final mixer.
+pub(crate) const FINAL_INPUTS: usize = 8;
+
+impl Plan {
+    /// Mixer inputs with padding; the last one before it is a constant bias.
+    pub(crate) const fn inputs(&self) -> usize {
+        let n = self.contexts.len() * CONTEXT_INPUTS + self.matches.len() * MATCH_INPUTS + 1;
+        n.next_multiple_of(mixer::LANES)
+    }
+
+    pub(crate) const fn rows(&self) -> usize {
+        let mut rows = 0;
+        let mut i = 0;
+        while i < self.selectors.len() {
+            rows += self.selectors[i].rows();
+            i += 1;
+        }
+        rows
+    }
+
+    /// Bytes of everything but the slots, in the order of the memory.
+    pub(crate) const fn layout(&self) -> Layout {
+        let mut stages = 0;
+        let mut i = 0;
+        while i < self.stages.len() {
+            stages += refinement::bytes(self.stages[i]);
+            i += 1;
+        }
+        let mut matches = 0;
+        let mut i = 0;
+        while i < self.matches.len() {
+            matches += matching::bytes(self.match_log2);
+            i += 1;
+        }
+        Layout {
+            maps: self.contexts.len() * 256 * map::ENTRY,
+            weights: self.rows() * row_bytes(self.inputs()),
+            final_weights: self.final_selector.rows() * row_bytes(FINAL_INPUTS),
+            stages,
+            matches,
+            history: 1 << self.history,
+            side: if self.slot_bits == 4 { SIDE } else { 0 },
+        }
+    }
+}
+
+/// Bytes of the side tables: what followed each byte, and where each stood.
+pub(crate) const SIDE: usize = 256 * 4 + 256 * 8;
+
+/// Sizes of the parts of a level's memory, in bytes.
+pub(crate) struct Layout {
+    pub(crate) maps: usize,
+    pub(crate) weights: usize,
+    pub(crate) final_weights: usize,
+    pub(crate) stages: usize,
+    pub(crate) matches: usize,
+    pub(crate) history: usize,
+    pub(crate) side: usize,
+}
+
+impl Layout {
+    pub(crate) const fn bytes(&self) -> usize {
+        self.maps
+            + self.weights
+            + self.final_weights
+            + self.stages
+            + self.matches
+            + self.history
+            + self.side
+    }
+
+    /// What is left for the slots of `total` bytes.
+    pub(crate) const fn slots(&self, total: usize) -> usize {
+        assert!(total > self.bytes());
+        (total - self.bytes()) / LINE * LINE
+    }
+}
+
+use Context::*;
+
+const RICH: &[Context] = &[
+    Order(1),
+    Order(2),
+    Order(3),
+    Order(4),
+    Order(5),
+    Order(6),
+    Word,
+    WordPair,
+    WordSkip,
+    Separators,
+    Indirect,
+    Expected,
+    Sparse(0b0010),
+    Sparse(0b0110),
+    Sparse(0b1100),
+    Sparse(0b0101),
+    Sparse(0b1_1111 << 8),
+    Above,
+    Column,
+    TwoAbove,
+];
+
+/// The ten levels.
+pub(crate) const PLANS: [Plan; 10] = {
+    use Selector as S;
+    const fn tiny(history: u32, contexts: &'static [Context]) -> Plan {
+        Plan {
+            contexts,
+            selectors: &[S::Match],
+            final_selector: S::One,
+            stages: &[],
+            slot_bits: 2,
+            history,
+            matches: &[4],
+            match_log2: history - 2,
+        }
+    }
+    const fn rich(history: u32, stages: &'static [u32]) -> Plan {
+        Plan {
+            contexts: RICH,
+            selectors: &[S::Partial, S::Confidence, S::Expected, S::Classes, S::Last, S::Column],
+            final_selector: S::Partial,
+            stages,
+            slot_bits: 4,
+            history,
+            matches: &[5, 12],
+            match_log2: history - 3,
+        }
+    }
+    [
+        tiny(10, &[Order(1), Order(2)]),
+        tiny(12, &[Order(1), Order(2), Word]),
+        tiny(14, &[Order(1), Order(2), Order(3), Order(4), Word]),
+        tiny(16, &[Order(1), Order(2), Order(3), Order(4), Word]),
+        rich(18, &[8, 10, 11]),
+        rich(20, &[8, 12, 12]),
+        rich(22, &[8, 12, 14, 14]),
+        rich(24, &[8, 12, 14, 14]),
+        rich(26, &[8, 12, 14, 14]),
+        rich(28, &[8, 12, 14, 14]),
+    ]
+};

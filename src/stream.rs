@@ -1,0 +1,590 @@
+//! The stream: [`Encoder`] and [`Decoder`], which take input and output in
+//! pieces of any size. The pieces do not influence the bytes.
+
+use crate::coder::{BitDecoder, BitEncoder};
+use crate::error::Error;
+use crate::fallback::{Fallback, RAW_P};
+use crate::frame::{Crc32, Header, MAX_HEADER};
+use crate::level::{AnyLevel, Level, Model};
+
+/// Probability (Q16) that the content ends here, where its size is not stated
+/// in the header: coded before each byte, and all but free.
+const END_P: u32 = 1;
+
+/// Memory for a model: anything that is a mutable slice of bytes, or, with
+/// `alloc`, [`Heap`](crate::Heap), which provides itself.
+pub trait Memory {
+    /// Makes `size` bytes of zeroed memory ready.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there are not as many.
+    fn prepare(&mut self, size: usize) -> Result<(), Error>;
+
+    /// The memory made ready: `size` bytes, the same as before.
+    fn bytes(&mut self, size: usize) -> &mut [u8];
+}
+
+impl<T: AsMut<[u8]>> Memory for T {
+    fn prepare(&mut self, size: usize) -> Result<(), Error> {
+        let memory = self.as_mut().get_mut(..size).ok_or(Error::Memory { needed: size })?;
+        memory.fill(0);
+        Ok(())
+    }
+
+    fn bytes(&mut self, size: usize) -> &mut [u8] {
+        &mut self.as_mut()[..size]
+    }
+}
+
+/// What a call has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes taken from the input.
+    pub consumed: usize,
+    /// Bytes written to the output.
+    pub produced: usize,
+    /// Why it stopped.
+    pub status: Status,
+}
+
+/// Why a call stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All input was taken; call again with more, or finish.
+    NeedsInput,
+    /// The output is full; call again with room.
+    OutputFull,
+    /// The frame is complete.
+    Done,
+}
+
+/// How to encode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    level: Level,
+    content_size: Option<u64>,
+    checksum: bool,
+}
+
+impl Options {
+    /// This level, a checksum, and no content size.
+    pub const fn new(level: Level) -> Self {
+        Self { level, content_size: None, checksum: true }
+    }
+
+    /// States the size of the content in the header. The encoder then insists
+    /// on it.
+    #[must_use]
+    pub const fn content_size(mut self, size: u64) -> Self {
+        self.content_size = Some(size);
+        self
+    }
+
+    /// Whether a CRC-32 of the content ends the frame.
+    #[must_use]
+    pub const fn checksum(mut self, on: bool) -> Self {
+        self.checksum = on;
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new(Level::DEFAULT)
+    }
+}
+
+/// Bytes that wait for room in the output.
+#[derive(Clone, Debug)]
+struct Pending {
+    bytes: [u8; Self::ROOM],
+    start: u8,
+    end: u8,
+}
+
+impl Pending {
+    /// Nine bits of at most four bytes each; more than a header, or a tail and
+    /// a checksum.
+    const ROOM: usize = 36;
+
+    const fn new() -> Self {
+        Self { bytes: [0; Self::ROOM], start: 0, end: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        self.bytes[usize::from(self.end)] = byte;
+        self.end += 1;
+    }
+
+    /// Moves what fits; whether nothing is left.
+    #[inline]
+    fn drain(&mut self, output: &mut [u8], produced: &mut usize) -> bool {
+        if self.start != self.end {
+            let waiting = &self.bytes[usize::from(self.start)..usize::from(self.end)];
+            let room = &mut output[*produced..];
+            let n = waiting.len().min(room.len());
+            room[..n].copy_from_slice(&waiting[..n]);
+            *produced += n;
+            self.start += n as u8;
+            if self.start != self.end {
+                return false;
+            }
+        }
+        (self.start, self.end) = (0, 0);
+        true
+    }
+}
+
+/// Compresses a stream into one frame.
+///
+/// ```
+/// # use statesmix::{Encoder, Level, Options, Status};
+/// let mut workspace = [0; Level::MIN.workspace()];
+/// let mut encoder: Encoder<_> = Encoder::new(Options::new(Level::MIN), &mut workspace)?;
+/// let mut output = [0; 64];
+/// let a = encoder.encode(b"hello, hello, hello", &mut output)?;
+/// assert_eq!((a.consumed, a.status), (19, Status::NeedsInput));
+/// let b = encoder.finish(&mut output[a.produced..])?;
+/// assert_eq!(b.status, Status::Done);
+/// # Ok::<(), statesmix::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<W, M = AnyLevel> {
+    memory: W,
+    model: M,
+    coder: BitEncoder,
+    fallback: Fallback,
+    crc: Crc32,
+    options: Options,
+    taken: u64,
+    pending: Pending,
+    state: EncoderState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EncoderState {
+    Body,
+    Tail,
+    Done,
+    Failed(Error),
+}
+
+impl<W: Memory, M: Model> Encoder<W, M> {
+    /// An encoder that works in `memory`, of [`Level::workspace`] bytes.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
+    /// model `M` is of another level.
+    pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
+        if !M::supports(options.level) {
+            return Err(Error::NoSuchLevel);
+        }
+        let size = options.level.workspace();
+        memory.prepare(size)?;
+        let model = M::new(options.level, memory.bytes(size));
+        let header = Header {
+            level: options.level,
+            content_size: options.content_size,
+            checksum: options.checksum,
+            dictionary: None,
+            filter: None,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let len = header.write(&mut bytes);
+        let mut pending = Pending::new();
+        bytes[..len].iter().for_each(|&byte| pending.push(byte));
+        Ok(Self {
+            memory,
+            model,
+            coder: BitEncoder::new(false),
+            fallback: Fallback::new(),
+            crc: Crc32::new(),
+            options,
+            taken: 0,
+            pending,
+            state: EncoderState::Body,
+        })
+    }
+
+    /// Takes what it can from `input` and writes what it can to `output`.
+    /// Never returns [`Status::Done`].
+    ///
+    /// # Errors
+    /// [`Error::ContentSize`] if there is more input than was declared,
+    /// [`Error::Finished`] after [`Self::finish`].
+    pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
+        match self.state {
+            EncoderState::Body => {}
+            EncoderState::Failed(error) => return Err(error),
+            EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+        }
+        let memory = self.memory.bytes(self.options.level.workspace());
+        let mut produced = 0;
+        let mut consumed = 0;
+        let status = loop {
+            if !self.pending.drain(output, &mut produced) {
+                break Status::OutputFull;
+            }
+            let Some(&byte) = input.get(consumed) else {
+                break Status::NeedsInput;
+            };
+            match self.options.content_size {
+                Some(size) if size == self.taken => {
+                    self.state = EncoderState::Failed(Error::ContentSize);
+                    return Err(Error::ContentSize);
+                }
+                _ => {}
+            }
+            let end_p = self.options.content_size.is_none().then_some(END_P);
+            let pending = &mut self.pending;
+            let (coder, model) = (&mut self.coder, &mut self.model);
+            encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
+            self.crc.update(byte);
+            self.taken += 1;
+            consumed += 1;
+        };
+        Ok(Progress { consumed, produced, status })
+    }
+
+    /// Ends the frame; to be called until it returns [`Status::Done`].
+    ///
+    /// # Errors
+    /// [`Error::ContentSize`] if there was less input than declared.
+    pub fn finish(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
+        let mut produced = 0;
+        while self.pending.drain(output, &mut produced) {
+            match self.state {
+                EncoderState::Failed(error) => return Err(error),
+                EncoderState::Body => {
+                    match self.options.content_size {
+                        Some(size) if size != self.taken => {
+                            self.state = EncoderState::Failed(Error::ContentSize);
+                            continue;
+                        }
+                        Some(_) => {}
+                        None => self.coder.encode(true, END_P, |b| self.pending.push(b)),
+                    }
+                    self.state = EncoderState::Tail;
+                }
+                EncoderState::Tail => {
+                    let (value, len) = self.coder.finish();
+                    // The decoder reads four bytes ahead; a checksum feeds it.
+                    let len = if self.options.checksum { len } else { 4 };
+                    value.to_be_bytes()[..len].iter().for_each(|&b| self.pending.push(b));
+                    if self.options.checksum {
+                        let crc = self.crc.value().to_le_bytes();
+                        crc.iter().for_each(|&b| self.pending.push(b));
+                    }
+                    self.state = EncoderState::Done;
+                }
+                EncoderState::Done => {
+                    return Ok(Progress { consumed: 0, produced, status: Status::Done });
+                }
+            }
+        }
+        Ok(Progress { consumed: 0, produced, status: Status::OutputFull })
+    }
+
+    /// Bytes of content taken so far.
+    pub fn content_bytes(&self) -> u64 {
+        self.taken
+    }
+}
+
+/// Codes a byte with the model, or raw where the model has failed. Where the
+/// size is unknown, a flag tells first that the end (of probability `end_p`) is
+/// not here.
+pub(crate) fn encode_byte<M: Model>(
+    byte: u8,
+    end_p: Option<u32>,
+    coder: &mut BitEncoder,
+    model: &mut M,
+    memory: &mut [u8],
+    fallback: &mut Fallback,
+    mut emit: impl FnMut(u8),
+) {
+    let raw = fallback.is_raw();
+    let mut coded = 0;
+    let mut emit = |b| {
+        coded += 1;
+        emit(b);
+    };
+    if let Some(p) = end_p {
+        coder.encode(false, p, &mut emit);
+    }
+    for i in (0..8).rev() {
+        let bit = byte >> i & 1 == 1;
+        let p = if raw { RAW_P } else { model.p() };
+        coder.encode(bit, p, &mut emit);
+        if !raw {
+            model.update(bit, memory);
+        }
+    }
+    if raw {
+        model.skip(byte, memory);
+    }
+    fallback.byte_done(coded);
+}
+
+/// Decompresses a stream of frames.
+///
+/// ```
+/// # use statesmix::{Decoder, Encoder, Level, Options, Status};
+/// # let mut workspace = [0; Level::MIN.workspace()];
+/// # let mut encoder: Encoder<_> = Encoder::new(Options::new(Level::MIN), &mut workspace)?;
+/// # let mut frame = [0; 64];
+/// # let a = encoder.encode(b"hello, hello, hello", &mut frame)?.produced;
+/// # let len = a + encoder.finish(&mut frame[a..])?.produced;
+/// # let frame = &frame[..len];
+/// let mut decoder: Decoder<_> = Decoder::new(Level::MIN, &mut workspace);
+/// let mut content = [0; 64];
+/// let done = decoder.decode(frame, &mut content)?;
+/// assert_eq!(done.status, Status::Done);
+/// assert_eq!(&content[..done.produced], b"hello, hello, hello");
+/// # Ok::<(), statesmix::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder<W, M = AnyLevel> {
+    memory: W,
+    limit: Level,
+    state: DecoderState<M>,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // no allocator to box with
+enum DecoderState<M> {
+    Header { bytes: [u8; MAX_HEADER], len: usize },
+    Start { header: Header, code: u32, len: u32 },
+    Body(Body<M>),
+    Checksum { expected: u32, bytes: u32, len: usize },
+    Failed(Error),
+}
+
+/// A frame being decoded.
+#[derive(Debug)]
+struct Body<M> {
+    header: Header,
+    model: M,
+    coder: BitDecoder,
+    fallback: Fallback,
+    crc: Crc32,
+    given: u64,
+    /// Whether the end flag has come, where the size is not known.
+    ended: bool,
+    /// Bits of the current byte with a leading 1; 0 before the end flag.
+    partial: u32,
+    /// Code bytes fed since the current byte began.
+    fed: u32,
+}
+
+const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
+
+impl<W: Memory, M: Model> Decoder<W, M> {
+    /// A decoder that accepts levels up to `limit` and works in `memory`, of
+    /// [`Level::workspace`] bytes for the highest level that comes.
+    pub fn new(limit: Level, memory: W) -> Self {
+        let (len, bytes) = AT_HEADER;
+        Self { memory, limit, state: DecoderState::Header { bytes, len } }
+    }
+
+    /// Takes what it can from `input` and writes what it can to `output`.
+    /// [`Status::Done`] tells that a frame is complete and its checksum right;
+    /// more input then begins another frame.
+    ///
+    /// # Errors
+    /// Those of [`Header::parse`], [`Error::LevelLimit`], [`Error::Memory`],
+    /// [`Error::Dictionary`], [`Error::Filter`] at the header;
+    /// [`Error::Corrupt`] and [`Error::Checksum`] later. Output given before an
+    /// error is not to be trusted.
+    pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
+        let mut io = Io { input, consumed: 0, output, produced: 0 };
+        let result = self.run(&mut io);
+        match result {
+            Ok(status) => Ok(Progress { consumed: io.consumed, produced: io.produced, status }),
+            Err(error) => {
+                self.state = DecoderState::Failed(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// To be called when the input has ended.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if that is in the middle of a frame, or the error
+    /// that has occurred before.
+    pub fn end(&self) -> Result<(), Error> {
+        match self.state {
+            DecoderState::Header { len: 0, .. } => Ok(()),
+            DecoderState::Failed(error) => Err(error),
+            _ => Err(Error::Truncated),
+        }
+    }
+
+    /// The header of the frame being decoded, once it is known.
+    pub fn header(&self) -> Option<&Header> {
+        match &self.state {
+            DecoderState::Start { header, .. } => Some(header),
+            DecoderState::Body(body) => Some(&body.header),
+            _ => None,
+        }
+    }
+
+    fn run(&mut self, io: &mut Io) -> Result<Status, Error> {
+        loop {
+            match &mut self.state {
+                DecoderState::Header { bytes, len } => {
+                    let Some(byte) = io.next() else {
+                        return Ok(Status::NeedsInput);
+                    };
+                    bytes[*len] = byte;
+                    *len += 1;
+                    if let Some((header, _)) = Header::parse(&bytes[..*len])? {
+                        self.accept(&header)?;
+                        self.state = DecoderState::Start { header, code: 0, len: 0 };
+                    }
+                }
+                DecoderState::Start { header, code, len } => {
+                    let Some(byte) = io.next() else {
+                        return Ok(Status::NeedsInput);
+                    };
+                    *code = *code << 8 | u32::from(byte);
+                    *len += 1;
+                    if *len == 4 {
+                        let size = header.level.workspace();
+                        self.memory.prepare(size)?;
+                        self.state = DecoderState::Body(Body {
+                            header: *header,
+                            model: M::new(header.level, self.memory.bytes(size)),
+                            coder: BitDecoder::new(*code, false),
+                            fallback: Fallback::new(),
+                            crc: Crc32::new(),
+                            given: 0,
+                            ended: false,
+                            partial: 0,
+                            fed: 0,
+                        });
+                    }
+                }
+                DecoderState::Body(body) => {
+                    let memory = self.memory.bytes(body.header.level.workspace());
+                    if let Some(status) = body.run(memory, io) {
+                        return Ok(status);
+                    }
+                    let (kept, rest) = body.coder.finish();
+                    self.state = if body.header.checksum {
+                        let len = 4 - kept;
+                        let bytes = rest
+                            .to_be_bytes()
+                            .iter()
+                            .take(len)
+                            .rev()
+                            .fold(0, |n, &b| n << 8 | u32::from(b));
+                        DecoderState::Checksum { expected: body.crc.value(), bytes, len }
+                    } else {
+                        let (len, bytes) = AT_HEADER;
+                        self.state = DecoderState::Header { bytes, len };
+                        return Ok(Status::Done);
+                    };
+                }
+                DecoderState::Checksum { expected, bytes, len } => {
+                    if *len < 4 {
+                        let Some(byte) = io.next() else {
+                            return Ok(Status::NeedsInput);
+                        };
+                        *bytes |= u32::from(byte) << (8 * *len);
+                        *len += 1;
+                    } else if bytes == expected {
+                        let (len, bytes) = AT_HEADER;
+                        self.state = DecoderState::Header { bytes, len };
+                        return Ok(Status::Done);
+                    } else {
+                        return Err(Error::Checksum);
+                    }
+                }
+                DecoderState::Failed(error) => return Err(*error),
+            }
+        }
+    }
+
+    /// Refuses what it cannot or must not decode.
+    fn accept(&self, header: &Header) -> Result<(), Error> {
+        if header.level > self.limit || !M::supports(header.level) {
+            return Err(Error::LevelLimit(header.level));
+        }
+        if let Some(id) = header.dictionary {
+            return Err(Error::Dictionary(id));
+        }
+        if let Some(id) = header.filter {
+            return Err(Error::Filter(id));
+        }
+        Ok(())
+    }
+}
+
+impl<M: Model> Body<M> {
+    /// Decodes until something runs out (the status) or the content ends.
+    fn run(&mut self, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+        loop {
+            while self.coder.hungry() {
+                let Some(byte) = io.next() else {
+                    return Some(Status::NeedsInput);
+                };
+                self.coder.feed(byte);
+                self.fed += 1;
+            }
+            if self.partial == 0 {
+                // Between two bytes.
+                match self.header.content_size {
+                    Some(size) if self.given == size => return None,
+                    None if self.ended => return None,
+                    None if self.coder.decode(END_P) => self.ended = true,
+                    _ => self.partial = 1,
+                }
+                continue;
+            }
+            if self.partial >= 256 {
+                if io.produced == io.output.len() {
+                    return Some(Status::OutputFull);
+                }
+                let byte = self.partial as u8;
+                io.output[io.produced] = byte;
+                io.produced += 1;
+                self.crc.update(byte);
+                self.given += 1;
+                if self.fallback.is_raw() {
+                    self.model.skip(byte, memory);
+                }
+                self.fallback.byte_done(self.fed);
+                self.fed = 0;
+                self.partial = 0;
+                continue;
+            }
+            let raw = self.fallback.is_raw();
+            let p = if raw { RAW_P } else { self.model.p() };
+            let bit = self.coder.decode(p);
+            if !raw {
+                self.model.update(bit, memory);
+            }
+            self.partial = self.partial << 1 | u32::from(bit);
+        }
+    }
+}
+
+/// Input and output of one call.
+struct Io<'a> {
+    input: &'a [u8],
+    consumed: usize,
+    output: &'a mut [u8],
+    produced: usize,
+}
+
+impl Io<'_> {
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let byte = *self.input.get(self.consumed)?;
+        self.consumed += 1;
+        Some(byte)
+    }
+}
