@@ -1,14 +1,15 @@
 //! The n-gram half: sparse hashed contexts -> bit histories -> adaptive
 //! probabilities.
 //!
-//! One table of slots serves all contexts. A slot holds the bit histories of
-//! one context for a few bits of a byte: byte 0 is the check, byte `node` the
-//! history of the binary-tree node whose path so far is `node` (with a
-//! leading 1). Slots of 16 bytes cover a nibble, slots of 4 two bits.
+//! One table of slots serves all contexts. A slot of four bytes holds the bit
+//! histories of one context for two bits of a byte: byte 0 is the check, byte
+//! `node` the history of the binary-tree node whose path so far is `node`
+//! (with a leading 1). Short slots waste little: a context that goes on in one
+//! way fills two of three histories.
 //!
 //! The table is sparse: a slot is claimed when its context first occurs, and
-//! a slot that has seen little gives way first. Slots probed for one hash
-//! share an aligned line of 64 bytes.
+//! the slot that has seen least gives way. All slots of a context for one
+//! nibble share a line of 64 bytes, so a byte costs two cache misses a context.
 
 use crate::bit_history::{NEXT, prior};
 
@@ -25,34 +26,37 @@ pub(crate) const fn hash(hash: u32, value: u32) -> u32 {
     h ^ (h >> 15)
 }
 
-/// The offset of the slot for `hash` in `table`; `bits` is the log2 of the
-/// slot size. A slot of another context may be cleared for it.
-#[inline]
-pub(crate) fn find_slot(table: &mut [u8], bits: u32, hash: u32) -> u32 {
-    let lines = (table.len() / LINE) as u64;
-    let hash = hash.wrapping_mul(PHI);
-    let line = ((u64::from(hash) * lines) >> 32) as usize * LINE;
-    let mixed = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D);
-    let check = (mixed >> 24) as u8;
-    let first = (mixed >> 8) as usize & ((LINE >> bits) - 1);
-    let line_slots = &mut table[line..line + LINE];
+/// Bytes of a slot.
+const SLOT: usize = 4;
 
-    let mut worst = first << bits;
+/// The offset of the line for `hash` in a table of `lines` lines.
+#[inline]
+pub(crate) fn line_of(lines: usize, hash: u32) -> u32 {
+    let line = (u64::from(hash) * lines as u64) >> 32;
+    line as u32 * LINE as u32
+}
+
+/// The offset, within its line, of the slot for `hash`. A slot of another
+/// context may be cleared for it.
+#[inline]
+pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> u32 {
+    let check = (hash >> 24) as u8;
+    let first = (hash >> 20) as usize & (LINE / SLOT - 1);
+    let mut worst = first * SLOT;
     let mut worst_state = u8::MAX;
     for probe in [0, 1, 2] {
-        let slot = (first ^ probe) << bits;
-        if line_slots[slot] == check {
-            return (line + slot) as u32;
+        let slot = (first ^ probe) * SLOT;
+        if line[slot] == check {
+            return slot as u32;
         }
         // States are numbered by evidence.
-        let state = line_slots[slot + 1];
+        let state = line[slot + 1];
         if state < worst_state {
             (worst, worst_state) = (slot, state);
         }
     }
-    line_slots[worst..worst + (1 << bits)].fill(0);
-    line_slots[worst] = check;
-    (line + worst) as u32
+    line[worst..worst + SLOT].copy_from_slice(&[check, 0, 0, 0]);
+    worst as u32
 }
 
 /// The history after `bit`.
@@ -114,33 +118,35 @@ mod tests {
 
     #[test]
     fn a_slot_is_found_again() {
-        let mut table = vec![0u8; 1 << 16];
-        for bits in [2, 4] {
-            table.fill(0);
-            let mut found = 0;
-            for h in 0..1000u32 {
-                let slot = find_slot(&mut table, bits, hash(h, 77)) as usize;
-                table[slot + 1] = 9;
-                assert_eq!(find_slot(&mut table, bits, hash(h, 77)), slot as u32);
+        let mut line = [0; LINE];
+        for h in 0..8u32 {
+            let slot = find_slot(&mut line, hash(h, 77)) as usize;
+            line[slot + 1] = 9;
+            assert_eq!(find_slot(&mut line, hash(h, 77)), slot as u32);
+            assert_eq!(line[slot + 1], 9);
+        }
+    }
+
+    #[test]
+    fn lines_are_spread_over_any_table() {
+        for lines in [1, 3, 1000, 33_554_431] {
+            for h in (0..1000).map(|h| hash(h, 1)).chain([0, u32::MAX]) {
+                let line = line_of(lines, h) as usize;
+                assert!(line % LINE == 0 && line / LINE < lines);
             }
-            for h in 0..1000u32 {
-                let slot = find_slot(&mut table, bits, hash(h, 77)) as usize;
-                found += u32::from(table[slot + 1] == 9);
-            }
-            assert!(found > 980, "{found} of 1000 survive in a sparse table");
         }
     }
 
     #[test]
     fn the_least_seen_slot_gives_way() {
-        let mut table = vec![0u8; LINE];
-        let keep = find_slot(&mut table, 4, 1) as usize;
-        table[keep + 1] = 200;
+        let mut line = [0; LINE];
+        let keep = find_slot(&mut line, 1) as usize;
+        line[keep + 1] = 200;
         for h in 2..500 {
-            let slot = find_slot(&mut table, 4, hash(h, h)) as usize;
-            table[slot + 1] = table[slot + 1].max(3);
+            let slot = find_slot(&mut line, hash(h, h)) as usize;
+            line[slot + 1] = line[slot + 1].max(3);
         }
-        assert_eq!(table[keep + 1], 200);
+        assert_eq!(line[keep + 1], 200);
     }
 
     #[test]

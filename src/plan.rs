@@ -77,8 +77,6 @@ pub(crate) struct Plan {
     pub(crate) final_selector: Selector,
     /// Refinement stages: log2 of the number of contexts of order 0, 1, 2, ...
     pub(crate) stages: &'static [u32],
-    /// log2 of the slot size: 4 for a nibble, 2 for two bits.
-    pub(crate) slot_bits: u32,
     /// log2 of the history buffer.
     pub(crate) history: u32,
     /// Match models: the minimum length of each.
@@ -132,7 +130,7 @@ impl Plan {
             stages,
             matches,
             history: 1 << self.history,
-            side: if self.slot_bits == 4 { SIDE } else { 0 },
+            side: if self.history > 16 { SIDE } else { 0 },
         }
     }
 }
@@ -203,7 +201,6 @@ pub(crate) const PLANS: [Plan; 10] = {
             selectors: &[S::Match],
             final_selector: S::One,
             stages: &[],
-            slot_bits: 2,
             history,
             matches: &[4],
             match_log2: history - 2,
@@ -215,7 +212,6 @@ pub(crate) const PLANS: [Plan; 10] = {
             selectors: &[S::Partial, S::Confidence, S::Expected, S::Classes, S::Last, S::Column],
             final_selector: S::Partial,
             stages,
-            slot_bits: 4,
             history,
             matches: &[5, 12],
             match_log2: history - 3,

@@ -9,7 +9,7 @@ use crate::bit_history::RUN;
 use crate::logistic::stretch;
 use crate::matching::{self, Match};
 use crate::mixer::{self, Rate, row_bytes};
-use crate::ngram::{find_slot, hash, map, next_state};
+use crate::ngram::{LINE, find_slot, hash, line_of, map, next_state};
 use crate::plan::{
     CONTEXT_INPUTS, Context, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
 };
@@ -58,6 +58,7 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     p: u32,
     recent: Recent,
     hashes: [u32; N],
+    lines: [u32; N],
     slots: [u32; N],
     states: [u8; N],
     matches: [Match; 2],
@@ -144,6 +145,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             p: 32768,
             recent: Recent { partial: 1, ..Recent::default() },
             hashes: [0; N],
+            lines: [0; N],
             slots: [0; N],
             states: [0; N],
             matches: [Match::default(); 2],
@@ -177,7 +179,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             let byte = recent.partial as u8;
             self.push(byte, tables);
             self.start_byte(tables);
-        } else if recent.bit_index.is_multiple_of(Self::PLAN.slot_bits) {
+        } else if recent.bit_index.is_multiple_of(2) {
             self.pick_slots(tables);
         }
         self.predict(tables);
@@ -332,17 +334,29 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         self.pick_slots(tables);
     }
 
-    /// Finds the slots for the next bits of the byte.
+    /// Finds the slots for the next two bits of the byte.
     fn pick_slots(&mut self, tables: &mut Tables) {
-        for (slot, h) in self.slots.iter_mut().zip(self.hashes) {
-            *slot = find_slot(tables.slots, Self::PLAN.slot_bits, hash(h, self.recent.partial));
+        let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
+        let partial = self.recent.partial;
+        if self.recent.bit_index.is_multiple_of(4) {
+            // Touch all lines before any is looked into: the misses overlap.
+            let mut touched = 0;
+            for (line, h) in self.lines.iter_mut().zip(self.hashes) {
+                *line = line_of(lines.len(), hash(h, partial));
+                touched ^= lines[*line as usize / LINE][0];
+            }
+            core::hint::black_box(touched);
+        }
+        for ((slot, h), line) in self.slots.iter_mut().zip(self.hashes).zip(self.lines) {
+            let h = hash(h, partial).wrapping_mul(0x2C1B_3C6D);
+            *slot = line + find_slot(&mut lines[line as usize / LINE], h);
         }
     }
 
     /// The node within a slot.
     #[inline]
     fn node(&self) -> usize {
-        let known = self.recent.bit_index % Self::PLAN.slot_bits;
+        let known = self.recent.bit_index % 2;
         (1 << known | (self.recent.partial & ((1 << known) - 1))) as usize
     }
 
