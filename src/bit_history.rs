@@ -115,13 +115,13 @@ pub(crate) const fn prior(state: usize) -> u16 {
     ((65536 * (n1 as u32 * 10 + 4)) / ((n0 as u32 + n1 as u32) * 10 + 8)) as u16
 }
 
-/// Whether only one of the two bits has been seen.
-pub(crate) const RUN: [bool; 256] = {
-    let mut run = [false; 256];
+/// All ones where only one of the two bits has been seen, else 0.
+pub(crate) const RUN: [i16; 256] = {
+    let mut run = [0; 256];
     let mut s = 0;
     while s < STATES.1 {
         let [n0, n1] = STATES.0[s].n;
-        run[s] = (n0 == 0) != (n1 == 0);
+        run[s] = -(((n0 == 0) != (n1 == 0)) as i16);
         s += 1;
     }
     run

@@ -116,7 +116,7 @@ impl Match {
         let recent = (self.misses & 0xFF).count_ones().min(3);
         self.context = (bucket(self.len) * 4 + recent) * 2 + u32::from(bit_index == 0);
         let p = map::p(maps[self.context as usize]);
-        let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 6) as i16);
+        let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);
         if bit { [st, lean] } else { [-st, -lean] }
     }
 

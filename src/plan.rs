@@ -222,11 +222,11 @@ pub(crate) const PLANS: [Plan; 10] = {
         tiny(12, &[Order(1), Order(2), Word]),
         tiny(14, &[Order(1), Order(2), Order(3), Order(4), Word]),
         tiny(16, &[Order(1), Order(2), Order(3), Order(4), Word]),
-        rich(18, &[8, 10, 11]),
-        rich(20, &[8, 12, 12]),
-        rich(22, &[8, 12, 14, 14]),
-        rich(24, &[8, 12, 14, 14]),
-        rich(26, &[8, 12, 14, 14]),
-        rich(28, &[8, 12, 14, 14]),
+        rich(18, &[8, 10, 10]),
+        rich(20, &[8, 11, 11]),
+        rich(22, &[8, 11, 12]),
+        rich(24, &[8, 11, 12]),
+        rich(26, &[8, 11, 12]),
+        rich(28, &[8, 11, 12]),
     ]
 };

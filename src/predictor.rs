@@ -21,8 +21,8 @@ const MAX_SETS: usize = 7;
 const MAX_STAGES: usize = 4;
 
 /// Learning rates in units of 2^-19 for each unit of error and input.
-const MIX_RATE: Rate = Rate { base: 1000, boost: 9000 };
-const FINAL_RATE: Rate = Rate { base: 600, boost: 3000 };
+const MIX_RATE: Rate = Rate { base: 800, boost: 8000 };
+const FINAL_RATE: Rate = Rate { base: 800, boost: 8000 };
 
 /// What the predictor remembers of the bytes so far, beside the tables.
 #[derive(Clone, Debug, Default)]
@@ -406,14 +406,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         {
             *state = tables.slots[*slot as usize + node];
             let p = map::p(tables.maps[i * 256 + usize::from(*state)]);
-            *input = if *state == 0 {
-                [0; 3]
-            } else {
-                known += u32::from(i < 7);
-                let st = stretch(p);
-                let run = if RUN[usize::from(*state)] { st } else { 0 };
-                [st, ((i32::from(p) - 32768) >> 6) as i16, run]
-            };
+            known += u32::from(i < 7 && *state != 0);
+            let st = stretch(p);
+            *input = [st, ((i32::from(p) - 32768) >> 5) as i16, st & RUN[usize::from(*state)]];
         }
         let mut rest = &*tables.matches;
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
