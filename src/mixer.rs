@@ -39,13 +39,21 @@ pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
     ((i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d)) >> 10) as i32
 }
 
-/// Moves the weights by `step * input`; `step` is Q15 of a weight unit.
+/// Moves the weights by `step * input`; `step` is Q16 of a weight unit.
 #[inline]
 fn train(weights: &mut [u8], inputs: &[i16], step: i16) {
+    // The largest input times a smaller step rounds to nothing.
+    if step.abs() <= (0x7FFF / (9 << 8)) {
+        return;
+    }
     let (weights, _) = weights.as_chunks_mut::<{ 2 * LANES }>();
     let (inputs, _) = inputs.as_chunks::<LANES>();
+    let step = i16x8::splat(step);
     for (w, x) in weights.iter_mut().zip(inputs) {
-        let change = i16x8::new(*x).mul_scale_round_n(step);
+        // (x * step + 0x8000) >> 16: the low half's sign bit is the rounding.
+        let x = i16x8::new(*x);
+        let low: i16x8 = x * step;
+        let change = x.mul_keep_high(step) - (low >> 15);
         let moved = load(w).saturating_add(change).to_array();
         for (bytes, m) in w.as_chunks_mut::<2>().0.iter_mut().zip(moved) {
             *bytes = m.to_le_bytes();
@@ -69,7 +77,7 @@ pub(crate) fn learn(row: &mut [u8], inputs: &[i16], error: i32, rate: Rate) {
     let (weights, uses) = row.split_at_mut(inputs.len() * 2);
     let n = u16::from_le_bytes([uses[0], uses[1]]);
     let rate = rate.base + rate.boost * HALF / (HALF + i32::from(n));
-    let step = (error * rate) >> 14;
+    let step = (error * rate) >> 13;
     train(weights, inputs, step.clamp(-32767, 32767) as i16);
     uses.copy_from_slice(&n.saturating_add(1).to_le_bytes());
 }

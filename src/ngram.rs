@@ -27,7 +27,7 @@ pub(crate) const fn hash(hash: u32, value: u32) -> u32 {
 }
 
 /// Bytes of a slot.
-const SLOT: usize = 4;
+pub(crate) const SLOT: usize = 4;
 
 /// The offset of the line for `hash` in a table of `lines` lines.
 #[inline]
@@ -36,27 +36,28 @@ pub(crate) fn line_of(lines: usize, hash: u32) -> u32 {
     line as u32 * LINE as u32
 }
 
-/// The offset, within its line, of the slot for `hash`. A slot of another
-/// context may be cleared for it.
+/// The offset, within its line, of the slot for `hash`, and its contents. A
+/// slot of another context may be cleared for it.
 #[inline]
-pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> u32 {
+pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> (u32, [u8; SLOT]) {
+    let (slots, _) = line.as_chunks_mut::<SLOT>();
     let check = (hash >> 24) as u8;
     let first = (hash >> 20) as usize & (LINE / SLOT - 1);
-    let mut worst = first * SLOT;
+    let mut worst = first;
     let mut worst_state = u8::MAX;
     for probe in [0, 1, 2] {
-        let slot = (first ^ probe) * SLOT;
-        if line[slot] == check {
-            return slot as u32;
+        let slot = first ^ probe;
+        let history = slots[slot];
+        if history[0] == check {
+            return ((slot * SLOT) as u32, history);
         }
         // States are numbered by evidence.
-        let state = line[slot + 1];
-        if state < worst_state {
-            (worst, worst_state) = (slot, state);
+        if history[1] < worst_state {
+            (worst, worst_state) = (slot, history[1]);
         }
     }
-    line[worst..worst + SLOT].copy_from_slice(&[check, 0, 0, 0]);
-    worst as u32
+    slots[worst] = [check, 0, 0, 0];
+    ((worst * SLOT) as u32, slots[worst])
 }
 
 /// The history after `bit`.
@@ -120,9 +121,9 @@ mod tests {
     fn a_slot_is_found_again() {
         let mut line = [0; LINE];
         for h in 0..8u32 {
-            let slot = find_slot(&mut line, hash(h, 77)) as usize;
+            let slot = find_slot(&mut line, hash(h, 77)).0 as usize;
             line[slot + 1] = 9;
-            assert_eq!(find_slot(&mut line, hash(h, 77)), slot as u32);
+            assert_eq!(find_slot(&mut line, hash(h, 77)).0, slot as u32);
             assert_eq!(line[slot + 1], 9);
         }
     }
@@ -140,10 +141,10 @@ mod tests {
     #[test]
     fn the_least_seen_slot_gives_way() {
         let mut line = [0; LINE];
-        let keep = find_slot(&mut line, 1) as usize;
+        let keep = find_slot(&mut line, 1).0 as usize;
         line[keep + 1] = 200;
         for h in 2..500 {
-            let slot = find_slot(&mut line, hash(h, h)) as usize;
+            let slot = find_slot(&mut line, hash(h, h)).0 as usize;
             line[slot + 1] = line[slot + 1].max(3);
         }
         assert_eq!(line[keep + 1], 200);

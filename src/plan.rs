@@ -192,6 +192,19 @@ const RICH: &[Context] = &[
     TwoAbove,
 ];
 
+const LEAN: &[Context] = &[
+    Order(1),
+    Order(2),
+    Order(3),
+    Order(4),
+    Order(6),
+    Word,
+    WordPair,
+    Sparse(0b0110),
+    Above,
+    Column,
+];
+
 /// The ten levels.
 pub(crate) const PLANS: [Plan; 10] = {
     use Selector as S;
@@ -222,7 +235,15 @@ pub(crate) const PLANS: [Plan; 10] = {
         tiny(12, &[Order(1), Order(2), Word]),
         tiny(14, &[Order(1), Order(2), Order(3), Order(4), Word]),
         tiny(16, &[Order(1), Order(2), Order(3), Order(4), Word]),
-        rich(18, &[8, 10, 10]),
+        Plan {
+            contexts: LEAN,
+            selectors: &[S::Partial, S::Match, S::Classes],
+            final_selector: S::Partial,
+            stages: &[8, 10],
+            history: 18,
+            matches: &[6],
+            match_log2: 15,
+        },
         rich(20, &[8, 11, 11]),
         rich(22, &[8, 11, 12]),
         rich(24, &[8, 11, 12]),

@@ -9,7 +9,7 @@ use crate::bit_history::RUN;
 use crate::logistic::stretch;
 use crate::matching::{self, Match};
 use crate::mixer::{self, Rate, row_bytes};
-use crate::ngram::{LINE, find_slot, hash, line_of, map, next_state};
+use crate::ngram::{LINE, SLOT, find_slot, hash, line_of, map, next_state};
 use crate::plan::{
     CONTEXT_INPUTS, Context, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
 };
@@ -60,6 +60,8 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     hashes: [u32; N],
     lines: [u32; N],
     slots: [u32; N],
+    /// The slots' contents.
+    histories: [[u8; SLOT]; N],
     states: [u8; N],
     matches: [Match; 2],
     inputs: [i16; M],
@@ -120,10 +122,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     pub(crate) fn new(memory: &mut [u8]) -> Self {
         let tables = Self::tables(memory);
         map::reset(tables.maps);
-        mixer::reset(tables.weights, M, |i| {
-            let first = i < N * CONTEXT_INPUTS && i % CONTEXT_INPUTS == 0;
-            if first { (16384 * 3 / (N + 6)) as i16 } else { 0 }
-        });
+        mixer::reset(tables.weights, M, |i| if i < N { (16384 * 3 / (N + 6)) as i16 } else { 0 });
         let sets = Self::PLAN.selectors.len();
         mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
             if i < sets { (16384 / sets) as i16 } else { 0 }
@@ -147,6 +146,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             hashes: [0; N],
             lines: [0; N],
             slots: [0; N],
+            histories: [[0; SLOT]; N],
             states: [0; N],
             matches: [Match::default(); 2],
             inputs: [0; M],
@@ -347,9 +347,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             }
             core::hint::black_box(touched);
         }
-        for ((slot, h), line) in self.slots.iter_mut().zip(self.hashes).zip(self.lines) {
-            let h = hash(h, partial).wrapping_mul(0x2C1B_3C6D);
-            *slot = line + find_slot(&mut lines[line as usize / LINE], h);
+        for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
+            let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
+            let (slot, history) = find_slot(&mut lines[line as usize / LINE], h);
+            self.slots[i] = line + slot;
+            self.histories[i] = history;
         }
     }
 
@@ -389,9 +391,14 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
 
         let node = self.node();
-        for (i, (&slot, &state)) in self.slots.iter().zip(&self.states).enumerate() {
-            map::update(&mut tables.maps[i * 256 + usize::from(state)], bit, 255);
-            tables.slots[slot as usize + node] = next_state(state, bit);
+        let (maps, _) = tables.maps.as_chunks_mut::<256>();
+        for (((&slot, &state), history), map) in
+            self.slots.iter().zip(&self.states).zip(&mut self.histories).zip(maps)
+        {
+            map::update(&mut map[usize::from(state)], bit, 255);
+            let next = next_state(state, bit);
+            history[node] = next;
+            tables.slots[slot as usize + node] = next;
         }
     }
 
@@ -400,15 +407,17 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let r = &self.recent;
         let mut known = 0;
         let (inputs, others) = self.inputs.split_at_mut(N * CONTEXT_INPUTS);
-        let inputs = inputs.as_chunks_mut::<CONTEXT_INPUTS>().0;
-        for (i, (input, (slot, state))) in
-            inputs.iter_mut().zip(self.slots.iter().zip(&mut self.states)).enumerate()
-        {
-            *state = tables.slots[*slot as usize + node];
-            let p = map::p(tables.maps[i * 256 + usize::from(*state)]);
-            known += u32::from(i < 7 && *state != 0);
-            let st = stretch(p);
-            *input = [st, ((i32::from(p) - 32768) >> 5) as i16, st & RUN[usize::from(*state)]];
+        let (sts, inputs) = inputs.split_at_mut(N);
+        let (leans, runs) = inputs.split_at_mut(N);
+        let (maps, _) = tables.maps.as_chunks::<256>();
+        for (i, (history, map)) in self.histories.iter().zip(maps).enumerate() {
+            let state = history[node];
+            self.states[i] = state;
+            known += u32::from(i < 7 && state != 0);
+            let p = map::p(map[usize::from(state)]);
+            sts[i] = stretch(p);
+            leans[i] = ((i32::from(p) - 32768) >> 5) as i16;
+            runs[i] = sts[i] & RUN[usize::from(state)];
         }
         let mut rest = &*tables.matches;
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
