@@ -125,7 +125,8 @@ impl<T: Read> Read for Reader<T> {
                 return Ok(progress.produced);
             }
             if self.start == self.end {
-                self.start = 0;
+                // Empty first: after an error, old bytes must not come again.
+                (self.start, self.end) = (0, 0);
                 self.end = self.inner.read(&mut self.piece[..])?;
                 if self.end == 0 {
                     if !self.any {
