@@ -11,7 +11,7 @@ use statesmix::{
 };
 
 /// Content to be had from one input.
-const MOST: usize = 1 << 16;
+const MOST: usize = 1 << 13;
 
 fuzz_target!(|input: (Setup, bool, &[u8])| {
     let (setup, body_only, bytes) = input;
