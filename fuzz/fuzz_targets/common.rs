@@ -9,7 +9,7 @@ use statesmix::{Decoder, Encoder, Error, Heap, Level, Options, Status};
 pub struct Setup {
     level: u8,
     sized: bool,
-    checksum: bool,
+    pub checksum: bool,
     input: u8,
     output: u8,
 }
