@@ -5,7 +5,7 @@ mod common;
 
 use std::io::{Read, Write};
 
-use common::{contents, decode, encode, level, options, records, text};
+use common::{contents, decode, encode, level, options, random, records, text};
 use proptest::prelude::*;
 use statesmix::io::{Reader, Writer};
 use statesmix::{
@@ -151,6 +151,46 @@ fn interrupted_reads_lose_and_repeat_nothing() {
     let stutter = Stutter { bytes: &frame, interrupt: false };
     Reader::new(stutter, Level::MIN).read_to_end(&mut back).unwrap();
     assert_eq!(back, content);
+}
+
+/// Takes a hundred bytes at a time, and none at every other call; at last it
+/// takes all.
+#[derive(Default)]
+struct Reluctant {
+    bytes: Vec<u8>,
+    refuse: bool,
+}
+
+impl Write for Reluctant {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.refuse = !self.refuse && self.bytes.len() < 30_000;
+        if self.refuse {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        let n = bytes.len().min(100);
+        self.bytes.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn refused_writes_lose_and_repeat_nothing() {
+    let content = [random(13, 40_000), text(14, 10_000)].concat();
+    let options = Options::new(Level::MIN);
+    let mut writer = Writer::new(Reluctant::default(), options).unwrap();
+    let mut rest = &content[..];
+    while !rest.is_empty() {
+        // An error says that nothing was taken.
+        if let Ok(n) = writer.write(rest) {
+            rest = &rest[n..];
+        }
+    }
+    let whole = encode::<AnyLevel>(options, Heap::new(), &content, 1 << 20, 1 << 20).unwrap();
+    assert!(writer.finish().unwrap().bytes == whole);
 }
 
 /// One-shot functions in exactly the workspace a level states.
