@@ -17,10 +17,10 @@ enum Mutation {
 }
 
 fuzz_target!(|input: (Setup, Vec<Mutation>, &[u8])| {
-    let (setup, mutations, content) = input;
+    let (mut setup, mutations, content) = input;
     // Without a checksum nothing is promised, not even if the damaged header
     // claims one: zeros are the checksum of no content.
-    let setup = Setup { checksum: true, ..setup };
+    setup.checksum = true;
     let mut frame = setup.encode(content);
     // Four are not enough to change the content and to mend the checksum.
     for mutation in mutations.iter().take(4) {
