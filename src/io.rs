@@ -30,7 +30,9 @@ pub struct Writer<T> {
     encoder: Encoder<Heap, AnyLevel>,
     inner: T,
     piece: Box<[u8; PIECE]>,
-    waiting: usize,
+    /// Start and end of what waits in `piece`.
+    start: usize,
+    end: usize,
 }
 
 impl<T: Write> Writer<T> {
@@ -40,7 +42,7 @@ impl<T: Write> Writer<T> {
     /// If there is not enough memory.
     pub fn new(inner: T, options: Options) -> io::Result<Self> {
         let encoder = Encoder::new(options, Heap::new())?;
-        Ok(Self { encoder, inner, piece: Box::new([0; PIECE]), waiting: 0 })
+        Ok(Self { encoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0 })
     }
 
     /// Ends the frame and returns the inner writer, flushed.
@@ -49,8 +51,8 @@ impl<T: Write> Writer<T> {
     /// Those of the inner writer, or if the content is shorter than declared.
     pub fn finish(mut self) -> io::Result<T> {
         loop {
-            let progress = self.encoder.finish(&mut self.piece[self.waiting..])?;
-            self.waiting += progress.produced;
+            let progress = self.encoder.finish(&mut self.piece[self.end..])?;
+            self.end += progress.produced;
             self.pass_on()?;
             if progress.status == Status::Done {
                 self.inner.flush()?;
@@ -59,23 +61,29 @@ impl<T: Write> Writer<T> {
         }
     }
 
+    /// Like `write_all`, but after an error it goes on where it was.
     fn pass_on(&mut self) -> io::Result<()> {
-        self.inner.write_all(&self.piece[..self.waiting])?;
-        self.waiting = 0;
+        while self.start < self.end {
+            match self.inner.write(&self.piece[self.start..self.end]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.start += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        (self.start, self.end) = (0, 0);
         Ok(())
     }
 }
 
 impl<T: Write> Write for Writer<T> {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
         loop {
-            let progress =
-                self.encoder.encode(&content[taken..], &mut self.piece[self.waiting..])?;
-            taken += progress.consumed;
-            self.waiting += progress.produced;
-            if progress.status == Status::NeedsInput {
-                return Ok(taken);
+            let progress = self.encoder.encode(content, &mut self.piece[self.end..])?;
+            self.end += progress.produced;
+            // Content taken is never followed by an error in the same call.
+            if progress.consumed > 0 || progress.status == Status::NeedsInput {
+                return Ok(progress.consumed);
             }
             self.pass_on()?;
         }
@@ -125,7 +133,8 @@ impl<T: Read> Read for Reader<T> {
                 return Ok(progress.produced);
             }
             if self.start == self.end {
-                self.start = 0;
+                // Empty first: after an error, old bytes must not come again.
+                (self.start, self.end) = (0, 0);
                 self.end = self.inner.read(&mut self.piece[..])?;
                 if self.end == 0 {
                     if !self.any {

@@ -38,3 +38,8 @@ pub use message::{compress_message, decompress_message};
 pub use slice::{Heap, compress, decompress};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
+
+/// The code in the readme compiles and runs.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,107 @@
+//! Golden streams: what an encoder made once, every encoder has to make again
+//! to the bit and every decoder has to decode, on any machine.
+//!
+//! `tests/golden/NAME-LEVEL.smx` holds four frames of the same content, one
+//! for each combination of options in the order of [`common::options`];
+//! `NAME-LEVEL.msg` holds it as bare message.
+//!
+//! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
+//! stream is made official with
+//!
+//! ```text
+//! STATESMIX_GOLDEN=write cargo test --test golden -- --ignored
+//! ```
+//!
+//! and the new files belong into the same commit as the change.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{decode, encode, level, options, random, records, text};
+use statesmix::{AnyLevel, Heap, Level, compress_message, decompress_message};
+
+const LEVELS: std::ops::RangeInclusive<u8> = 0..=6;
+
+fn contents() -> [(&'static str, Vec<u8>); 5] {
+    [
+        ("empty", vec![]),
+        ("text", text(20, 2000)),
+        ("records", records(21, 1600)),
+        ("runs", [vec![0; 700], b"ab".repeat(200), vec![255; 300], vec![0; 700]].concat()),
+        // Long enough for the fallback to begin and to end.
+        ("noise", [random(22, 1060), text(23, 200)].concat()),
+    ]
+}
+
+fn path(name: &str, number: u8, extension: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    folder.join(format!("{name}-{number}.{extension}"))
+}
+
+fn frames(level: Level, content: &[u8]) -> Vec<u8> {
+    let one = |options| encode::<AnyLevel>(options, Heap::new(), content, 4096, 4096).unwrap();
+    options(level, content.len()).into_iter().flat_map(one).collect()
+}
+
+fn message(level: Level, content: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; content.len() + 1];
+    let len = compress_message::<AnyLevel>(level, Heap::new(), content, &mut packet).unwrap();
+    packet.truncate(len);
+    packet
+}
+
+fn read(name: &str, number: u8, extension: &str) -> Vec<u8> {
+    let path = path(name, number, extension);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Where two streams part, for the message of the failure.
+fn difference(a: &[u8], b: &[u8]) -> String {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    format!("{} and {} bytes, the first {same} are the same", a.len(), b.len())
+}
+
+#[test]
+fn encoders_make_the_golden_streams() {
+    for (name, content) in contents() {
+        for number in LEVELS {
+            let (made, golden) = (frames(level(number), &content), read(name, number, "smx"));
+            assert!(made == golden, "{name}-{number}.smx: {}", difference(&made, &golden));
+            let (made, golden) = (message(level(number), &content), read(name, number, "msg"));
+            assert!(made == golden, "{name}-{number}.msg: {}", difference(&made, &golden));
+        }
+    }
+}
+
+#[test]
+fn decoders_read_the_golden_streams() {
+    for (name, content) in contents() {
+        for number in LEVELS {
+            let golden = read(name, number, "smx");
+            let back = decode::<AnyLevel>(level(number), Heap::new(), &golden, 4096, 4096).unwrap();
+            assert!(back == content.repeat(4), "{name}-{number}.smx");
+            let golden = read(name, number, "msg");
+            let mut back = vec![0; content.len()];
+            let level = level(number);
+            let n = decompress_message::<AnyLevel>(level, Heap::new(), &golden, &mut back);
+            assert!(n == Ok(content.len()) && back == content, "{name}-{number}.msg");
+        }
+    }
+}
+
+#[test]
+#[ignore = "writes tests/golden if STATESMIX_GOLDEN=write"]
+fn write_golden_streams() {
+    if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
+        return;
+    }
+    for (name, content) in contents() {
+        for number in LEVELS {
+            fs::create_dir_all(path(name, number, "smx").parent().unwrap()).unwrap();
+            fs::write(path(name, number, "smx"), frames(level(number), &content)).unwrap();
+            fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
+        }
+    }
+}
