@@ -2,7 +2,7 @@
 //! or not at all.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -115,11 +115,14 @@ impl Output {
 }
 
 /// Whether it is a block device, which holds data as a file does.
+#[cfg(unix)]
 fn is_disk(metadata: &Metadata) -> bool {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type());
-    #[cfg(not(unix))]
-    return false;
+    std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_disk(_: &Metadata) -> bool {
+    false
 }
 
 fn exists(path: &Path) -> Trouble {
@@ -151,7 +154,7 @@ impl Partial {
         #[cfg(unix)]
         if source.is_none() {
             use std::os::unix::fs::PermissionsExt;
-            builder.permissions(Permissions::from_mode(0o666));
+            builder.permissions(fs::Permissions::from_mode(0o666));
         }
         let mut unfinished = unfinished();
         let file = builder.tempfile_in(directory(&path)).map_err(|error| {
@@ -202,7 +205,7 @@ fn keep_metadata(file: &File, source: &Metadata) {
             let both = mode >> 3 & mode & 0o7;
             mode = mode & 0o700 | both << 3 | both;
         }
-        let _ = file.set_permissions(Permissions::from_mode(mode));
+        let _ = file.set_permissions(fs::Permissions::from_mode(mode));
     }
     if let (Ok(modified), Ok(accessed)) = (source.modified(), source.accessed()) {
         let times = fs::FileTimes::new().set_modified(modified).set_accessed(accessed);

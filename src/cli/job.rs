@@ -48,7 +48,13 @@ impl<'a> Job<'a> {
         )?;
         let mut output = self.output(name, &input)?;
         let source = input.metadata.as_ref();
-        let mut meter = Meter::new(name, source.map(fs::Metadata::len), args.quiet > 0);
+        // No bar across what the user reads.
+        let prints = match output {
+            Output::Stdout(_) => true,
+            _ => args.mode == Mode::List && args.verbose,
+        };
+        let quiet = args.quiet > 0 || prints && io::stdout().is_terminal();
+        let mut meter = Meter::new(name, source.map(fs::Metadata::len), quiet);
         let mut sum = Sum::default();
         let result = match args.mode {
             Mode::Compress => {
@@ -148,11 +154,11 @@ impl<'a> Job<'a> {
                 match self.args.mode {
                     Mode::Compress => {
                         format!(
-                            "level {} finds no {needed} of memory (use a lower level)",
+                            "not enough memory: level {} needs {needed} (use a lower level)",
                             self.args.level
                         )
                     }
-                    _ => format!("finds no {needed} of memory, which its level needs"),
+                    _ => format!("not enough memory: to decompress it takes {needed}"),
                 }
             }
             Fault::Codec(Error::LevelLimit(level)) => format!(
@@ -165,14 +171,14 @@ impl<'a> Job<'a> {
                 "is empty, not in statesmix format".into()
             }
             Fault::Codec(Error::Truncated) => {
-                "is truncated: it ends in the middle of a frame (get it again, complete)".into()
+                "ends in the middle of a frame: truncated or damaged (get it again)".into()
             }
             Fault::Codec(Error::NotStatesmix) if complete > 0 => format!(
                 "what follows byte {complete} is not in statesmix format (-dc gives what comes \
                  before it)"
             ),
             Fault::Codec(error @ (Error::Corrupt | Error::Checksum)) => {
-                format!("{error} (get it again from where it came)")
+                format!("{error} (get it again)")
             }
             Fault::Codec(error) => error.to_string(),
         };
