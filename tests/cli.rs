@@ -280,7 +280,7 @@ fn suffixes() {
     place.ok(&["-0", "a"]);
     place.fails(2, &["-0", "a.smx"], &["a.smx: has the suffix .smx already, skipping"]);
     fs::rename(place.path("a.smx"), place.path("b")).unwrap();
-    place.fails(1, &["-d", "b"], &["b: has not the suffix .smx", "-o", "-c"]);
+    place.fails(1, &["-d", "b"], &["b: does not end in .smx", "-o", "-c"]);
     assert_eq!(place.names(), ["a", "b"]);
     assert_eq!(place.ok(&["-dc", "b"]), content);
     place.ok(&["-t", "b"]);
@@ -461,6 +461,7 @@ mod unix {
         assert_eq!(place.pipe(&["-d"], &place.ok(&["-0c", "/dev/null"])), b"");
         place.ok(&["-0", "a", "-o", "/dev/null"]);
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        place.fails(1, &["-0", "--rm", "a", "-o", "/dev/null"], &["--rm"]);
     }
 
     #[test]
@@ -510,6 +511,20 @@ mod unix {
             assert!(text(&output.stderr).contains("a: changed its size while being read"));
             assert_eq!(place.names(), ["a"]);
         }
+    }
+
+    #[test]
+    fn a_source_that_is_replaced_is_not_removed() {
+        let place = Place::new();
+        place.put("a", sample(300_000));
+        let child = place.command(&["-2", "--rm", "a"]).spawn().unwrap();
+        wait_for_temporary(&place);
+        fs::rename(place.path("a"), place.path("a.1")).unwrap();
+        place.put("a", "new");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("a: has changed"));
+        assert_eq!(place.names(), ["a", "a.1", "a.smx"]);
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub(crate) enum Mode {
     List,
 }
 
+impl Mode {
+    pub(crate) fn writes_file(self) -> bool {
+        matches!(self, Self::Compress | Self::Decompress)
+    }
+}
+
 /// Where the result goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -103,12 +109,11 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
     if args.files.is_empty() {
         args.files.push("-".into());
     }
-    let writes_file = matches!(args.mode, Mode::Compress | Mode::Decompress);
-    if args.remove && (args.target == Target::Stdout || !writes_file) {
+    if args.remove && (args.target == Target::Stdout || !args.mode.writes_file()) {
         return Err("--rm needs an output file; it does not go with -c, -t or -l".into());
     }
     if let Target::File(_) = args.target {
-        if !writes_file {
+        if !args.mode.writes_file() {
             return Err("-o does not go with -t or -l".into());
         }
         if args.files.len() > 1 {
@@ -173,7 +178,8 @@ Where it goes
   -c, --stdout        write to standard output
   -o, --output=FILE   write to this file; for one input only
   -k, --keep          keep the input; this is the default
-  --rm                remove each input after its output is safely on the disk
+  --rm                remove each input once its output is safely on the disk,
+                      unless it has changed meanwhile
   -f, --force         overwrite existing outputs; follow symbolic links; with
                       -c, write compressed data even to a terminal
 

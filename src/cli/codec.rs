@@ -7,8 +7,8 @@ use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
 
 use super::report::{Meter, Trouble};
 
-/// Bytes moved at once. Small, since a slow level needs a second for 64 KiB,
-/// and since memory is promised to the byte.
+/// Bytes moved at once. Small, since the progress bar moves as often, and high
+/// levels are slow.
 const PIECE: usize = 8 << 10;
 
 /// What went wrong, and on which side.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::report::Trouble;
+use super::report::{Trouble, printable};
 
 /// What is read.
 pub(crate) struct Input {
@@ -53,6 +53,36 @@ impl Input {
         let metadata = metadata.is_file().then_some(metadata);
         Ok(Self { reader: Box::new(file), metadata })
     }
+
+    /// Bytes of a regular file.
+    pub(crate) fn len(&self) -> Option<u64> {
+        self.metadata.as_ref().map(Metadata::len)
+    }
+
+    /// Removes the file, if it is still what was read: a log may have been
+    /// rotated or written to meanwhile.
+    pub(crate) fn remove(self, name: &OsStr) -> Result<(), Trouble> {
+        let Some(then) = self.metadata else {
+            return Ok(());
+        };
+        drop(self.reader); // Windows removes no open file.
+        let cannot = |error| Trouble::error(format!("done, but cannot be removed: {error}"));
+        if !unchanged(&then, &fs::metadata(name).map_err(cannot)?) {
+            return Err(Trouble::error("has changed since it was read, not removed (check both)"));
+        }
+        fs::remove_file(name).map_err(cannot)
+    }
+}
+
+fn unchanged(then: &Metadata, now: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if (then.dev(), then.ino()) != (now.dev(), now.ino()) {
+            return false;
+        }
+    }
+    then.len() == now.len() && then.modified().ok() == now.modified().ok()
 }
 
 /// What is written.
@@ -71,7 +101,7 @@ impl Output {
         source: Option<&Metadata>,
         force: bool,
     ) -> Result<Self, Trouble> {
-        let shown = path.display();
+        let shown = printable(path.as_os_str());
         match fs::metadata(&path) {
             Ok(there) if there.is_dir() => {
                 return Err(Trouble::error(format!("{shown} is a directory (use -o)")));
@@ -126,7 +156,7 @@ fn is_disk(_: &Metadata) -> bool {
 }
 
 fn exists(path: &Path) -> Trouble {
-    Trouble::error(format!("{} exists already (-f overwrites it)", path.display()))
+    Trouble::error(format!("{} exists already (-f overwrites it)", printable(path.as_os_str())))
 }
 
 /// The temporary file that must not outlive the process. Locked while that is
@@ -158,7 +188,11 @@ impl Partial {
         }
         let mut unfinished = unfinished();
         let file = builder.tempfile_in(directory(&path)).map_err(|error| {
-            Trouble::error(format!("cannot create {}: {}", path.display(), error.kind()))
+            Trouble::error(format!(
+                "cannot create {}: {}",
+                printable(path.as_os_str()),
+                error.kind()
+            ))
         })?;
         *unfinished = Some(file.path().to_owned());
         Ok(Self { file, path, force })
@@ -166,7 +200,7 @@ impl Partial {
 
     fn commit(self, source: Option<&Metadata>) -> Result<(), Trouble> {
         let Self { file, path, force } = self;
-        let cannot = |error: &io::Error| Trouble::write(&path.display().to_string(), error);
+        let cannot = |error: &io::Error| Trouble::write(&printable(path.as_os_str()), error);
         if let Some(source) = source {
             keep_metadata(file.as_file(), source);
         }
@@ -244,10 +278,10 @@ pub(crate) fn clean_up_when_killed() -> io::Result<()> {
     }));
     #[cfg(unix)]
     {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ};
         use signal_hook::{iterator::Signals, low_level::emulate_default_handler};
         let ignored = ignored_signals();
-        let deadly = [SIGHUP, SIGINT, SIGTERM];
+        let deadly = [SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ];
         let deadly = deadly.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let mut signals = Signals::new(deadly)?;
         std::thread::Builder::new().spawn(move || {

@@ -36,31 +36,22 @@ impl<'a> Job<'a> {
 
     pub(crate) fn run(&mut self, name: &OsStr) -> Result<(), Trouble> {
         let args = self.args;
-        let writes_file = matches!(args.mode, Mode::Compress | Mode::Decompress);
-        let leaves_source = !writes_file || args.target != Target::Beside;
-        let mut input = Input::open(
-            name,
-            Accept {
-                links: args.force || leaves_source && !args.remove,
-                devices: leaves_source,
-                terminal: args.mode == Mode::Compress,
-            },
-        )?;
-        let mut output = self.output(name, &input)?;
-        let source = input.metadata.as_ref();
-        // No bar across what the user reads.
-        let prints = match output {
-            Output::Stdout(_) => true,
-            _ => args.mode == Mode::List && args.verbose,
+        let leaves_source = !args.mode.writes_file() || args.target != Target::Beside;
+        let accept = Accept {
+            links: args.force || leaves_source && !args.remove,
+            devices: leaves_source,
+            terminal: args.mode == Mode::Compress,
         };
-        let quiet = args.quiet > 0 || prints && io::stdout().is_terminal();
-        let mut meter = Meter::new(name, source.map(fs::Metadata::len), quiet);
-        let mut sum = Sum::default();
+        let mut input = Input::open(name, accept)?;
+        let mut output = self.output(name, &input)?;
+        let len = input.len();
+        let mut meter = Meter::new(name, len, args.quiet > 0 || self.prints(&output));
+        let mut frames = Sum::default();
         let result = match args.mode {
             Mode::Compress => {
                 let mut options = Options::new(args.level).checksum(args.checksum);
                 // Files in /proc say 0 and are not.
-                if let Some(len) = source.map(fs::Metadata::len).filter(|&len| len > 0) {
+                if let Some(len) = len.filter(|&len| len > 0) {
                     options = options.content_size(len);
                 }
                 codec::encode(&mut *input.reader, output.writer(), options, &mut meter)
@@ -68,9 +59,9 @@ impl<'a> Job<'a> {
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
                 codec::decode(reader, writer, self.limit, &mut meter, |frame| {
-                    sum.add(&frame);
+                    frames.add(&frame);
                     if args.mode == Mode::List && args.verbose {
-                        self.list.show_frame(sum.frames, &frame, name)?;
+                        self.list.show_frame(frames.frames, &frame, name)?;
                     }
                     Ok(())
                 })
@@ -79,20 +70,21 @@ impl<'a> Job<'a> {
         let (read, written) = (meter.read, meter.written);
         let rate = meter.rate(if args.mode == Mode::Compress { read } else { written });
         drop(meter);
-        if let (Mode::List, Err(Fault::Codec(Error::LevelLimit(level)))) = (args.mode, &result) {
-            self.list.show_unknown(*level, source.map(fs::Metadata::len), name)?;
-            return Err(Trouble::warning(format!(
-                "sizes not known: level {level} is above the limit (raise --memlimit-decompress)"
-            )));
+        match (result, args.mode) {
+            (Ok(()), Mode::List) => return self.list.show_file(&frames, name),
+            (Ok(()), _) => {}
+            (Err(Fault::Codec(Error::LevelLimit(level))), Mode::List) => {
+                self.list.show_unknown(level, len, name)?;
+                return Err(Trouble::warning(format!(
+                    "sizes not known: level {level} is above the limit (raise \
+                     --memlimit-decompress)"
+                )));
+            }
+            (Err(fault), _) => return Err(self.explain(fault, read, frames.compressed)),
         }
-        result.map_err(|fault| self.explain(fault, read, sum.compressed))?;
-        if args.mode == Mode::List {
-            return self.list.show_file(&sum, name);
-        }
-        output.commit(source)?;
-        if args.remove && source.is_some() {
-            fs::remove_file(name)
-                .map_err(|error| Trouble::error(format!("done, but cannot be removed: {error}")))?;
+        output.commit(input.metadata.as_ref())?;
+        if args.remove {
+            input.remove(name)?;
         }
         if args.verbose {
             let name = printable(name);
@@ -104,6 +96,16 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Whether the user reads on the terminal what is being put out: no
+    /// progress bar then.
+    fn prints(&self, output: &Output) -> bool {
+        let prints = match output {
+            Output::Stdout(_) => true,
+            _ => self.args.mode == Mode::List && self.args.verbose,
+        };
+        prints && io::stdout().is_terminal()
+    }
+
     /// What comes after the last file.
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
         self.list.show_total()
@@ -113,7 +115,7 @@ impl<'a> Job<'a> {
         let args = self.args;
         let source = input.metadata.as_ref();
         match &args.target {
-            _ if matches!(args.mode, Mode::Test | Mode::List) => Ok(Output::Nowhere(io::sink())),
+            _ if !args.mode.writes_file() => Ok(Output::Nowhere(io::sink())),
             Target::Beside if name != "-" => {
                 Output::file(result_name(args.mode, name)?, source, args.force)
             }
@@ -123,7 +125,13 @@ impl<'a> Job<'a> {
                 if source.is_some() && fs::canonicalize(name).is_ok_and(|name| name == path) {
                     return Err(Trouble::error("is input and output (give -o another name)"));
                 }
-                Output::file(path, source, args.force)
+                let output = Output::file(path, source, args.force)?;
+                match output {
+                    Output::Device(_) if args.remove => {
+                        Err(Trouble::error("is not kept by a device (leave out --rm)"))
+                    }
+                    output => Ok(output),
+                }
             }
             target => {
                 let stdout = io::stdout();
@@ -153,12 +161,9 @@ impl<'a> Job<'a> {
                 let needed = size(needed as u64);
                 match self.args.mode {
                     Mode::Compress => {
-                        format!(
-                            "not enough memory: level {} needs {needed} (use a lower level)",
-                            self.args.level
-                        )
+                        format!("not enough memory, the level needs {needed} (use a lower one)")
                     }
-                    _ => format!("not enough memory: to decompress it takes {needed}"),
+                    _ => format!("not enough memory, to decompress it takes {needed}"),
                 }
             }
             Fault::Codec(Error::LevelLimit(level)) => format!(
@@ -179,6 +184,9 @@ impl<'a> Job<'a> {
             ),
             Fault::Codec(error @ (Error::Corrupt | Error::Checksum)) => {
                 format!("{error} (get it again)")
+            }
+            Fault::Codec(error @ Error::Version(_)) => {
+                format!("{error} (use the statesmix that made it)")
             }
             Fault::Codec(error) => error.to_string(),
         };
@@ -202,7 +210,7 @@ fn result_name(mode: Mode, name: &OsStr) -> Result<PathBuf, Trouble> {
         }
         (_, true) => Ok(path.with_extension("")),
         (_, false) => Err(Trouble::error(
-            "has not the suffix .smx, so what is the result to be called (say so by -o, or use -c)",
+            "does not end in .smx, so its result has no name (give one with -o, or use -c)",
         )),
     }
 }
