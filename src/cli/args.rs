@@ -148,7 +148,7 @@ fn parse_limit(text: &str) -> Result<Option<u64>, String> {
 }
 
 pub(crate) const HELP: &str = "\
-statesmix - compress files, at the price of time
+statesmix - compress files where bytes cost more than time
 
 Usage: statesmix [OPTION]... [FILE]...
        unsmx     [OPTION]... [FILE]...    the same as statesmix -d
@@ -203,10 +203,11 @@ Files
   A device or named pipe given to -o is written to as it is.
 
   Compressing skips names that end in .smx; decompressing needs names that do,
-  and takes .smx off. With -c and -o any name will do. Directories are skipped,
-  and so are, without -f, symbolic links, and what is no regular file; -c, -t
-  and -l take both. Several .smx files written one after the other make one
-  that decompresses to all of their contents.
+  and takes .smx off; with -c and -o any name will do. Directories are skipped.
+  So are symbolic links, unless -f is given, and devices and named pipes; -c,
+  -o, -t and -l read all of these, but --rm wants -f for a link. Several .smx
+  files written one after the other make one that decompresses to all of their
+  contents.
 
   The header of a frame states the size of a regular file. Should that change
   while it is being read, the file is given up with an error.

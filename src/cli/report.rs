@@ -118,7 +118,8 @@ pub(crate) fn size(bytes: u64) -> String {
 pub(crate) struct Meter {
     start: Instant,
     bar: ProgressBar,
-    shown: bool,
+    /// Whether the bar is still to be shown.
+    waiting: bool,
     pub(crate) read: u64,
     pub(crate) written: u64,
 }
@@ -137,16 +138,16 @@ impl Meter {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden())
             .with_style(style.progress_chars("=> "))
             .with_prefix(printable(name));
-        Self { start: Instant::now(), bar, shown: quiet, read: 0, written: 0 }
+        Self { start: Instant::now(), bar, waiting: !quiet, read: 0, written: 0 }
     }
 
     /// To be called now and then. `content` is the number of bytes on the
     /// uncompressed side.
     pub(crate) fn tick(&mut self, content: u64) {
-        if !self.shown && self.start.elapsed() >= Self::MOMENT {
+        if self.waiting && self.start.elapsed() >= Self::MOMENT {
             // Draws on a terminal only.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
-            self.shown = true;
+            self.waiting = false;
         }
         if !self.bar.is_hidden() {
             self.bar.set_message(self.rate(content));
