@@ -1,0 +1,129 @@
+//! Between a reader and a writer: the loops around the library's encoder and
+//! decoder.
+
+use std::io::{self, Read, Write};
+
+use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
+
+use super::report::{Meter, Trouble};
+
+/// Bytes moved at once. Small, since the progress bar moves as often, and high
+/// levels are slow.
+const PIECE: usize = 8 << 10;
+
+/// What went wrong, and on which side.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Read(io::Error),
+    Write(io::Error),
+    Codec(Error),
+    /// On the side of who was told of a frame.
+    Told(Trouble),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Codec(error)
+    }
+}
+
+/// A frame that was decoded to its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) header: Header,
+    pub(crate) compressed: u64,
+    pub(crate) content: u64,
+}
+
+/// Compresses all of `input` into one frame.
+pub(crate) fn encode(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    options: Options,
+    meter: &mut Meter,
+) -> Result<(), Fault> {
+    let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
+    let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let len = fill(input, &mut content)?;
+        meter.read += len as u64;
+        let mut taken = 0;
+        loop {
+            let progress = match len {
+                0 => encoder.finish(&mut code)?,
+                _ => encoder.encode(&content[taken..len], &mut code)?,
+            };
+            taken += progress.consumed;
+            output.write_all(&code[..progress.produced]).map_err(Fault::Write)?;
+            meter.written += progress.produced as u64;
+            match progress.status {
+                Status::OutputFull => {}
+                Status::NeedsInput => break,
+                Status::Done => return Ok(()),
+            }
+        }
+        meter.tick(meter.read);
+    }
+}
+
+/// Decompresses all frames of `input`, of which there must be one at least,
+/// and tells of each when it is done.
+pub(crate) fn decode(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    limit: Level,
+    meter: &mut Meter,
+    mut done: impl FnMut(Frame) -> Result<(), Trouble>,
+) -> Result<(), Fault> {
+    let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
+    let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut start, mut end) = (0, 0);
+    let mut frame: Option<Frame> = None;
+    // Of what was read: up to where it is decoded, up to where frames are done.
+    let (mut decoded, mut complete) = (0, 0);
+    loop {
+        // The decoder knows the header only while it is inside the frame, and
+        // a small frame may begin and end in one call: up to the end of the
+        // header, one byte a call.
+        let upto = if frame.is_some() { end } else { end.min(start + 1) };
+        let progress = decoder.decode(&code[start..upto], &mut content)?;
+        start += progress.consumed;
+        decoded += progress.consumed as u64;
+        output.write_all(&content[..progress.produced]).map_err(Fault::Write)?;
+        meter.written += progress.produced as u64;
+        if frame.is_none() {
+            frame = decoder.header().map(|&header| Frame { header, compressed: 0, content: 0 });
+        }
+        if let Some(frame) = &mut frame {
+            frame.content += progress.produced as u64;
+        }
+        if progress.status == Status::Done {
+            let compressed = decoded - complete;
+            complete = decoded;
+            let frame = frame.take().expect("a frame has a header");
+            done(Frame { compressed, ..frame }).map_err(Fault::Told)?;
+        }
+        let drained = progress.status != Status::OutputFull;
+        if !drained || start == end {
+            meter.tick(meter.written);
+        }
+        if drained && start == end {
+            (start, end) = (0, fill(input, &mut code)?);
+            meter.read += end as u64;
+            if end == 0 {
+                decoder.end()?;
+                return if complete == 0 { Err(Error::Truncated.into()) } else { Ok(()) };
+            }
+        }
+    }
+}
+
+/// Reads a piece; of length 0 at the end only.
+fn fill(input: &mut dyn Read, piece: &mut [u8]) -> Result<usize, Fault> {
+    loop {
+        match input.read(piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(Fault::Read),
+        }
+    }
+}

@@ -1,0 +1,586 @@
+//! The command as its users see it: files, pipes, messages, exit codes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const STATESMIX: &str = env!("CARGO_BIN_EXE_statesmix");
+
+/// A directory to work in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn get(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// The names in the directory, sorted.
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+        let mut command = Command::new(STATESMIX);
+        command.args(args).current_dir(self.0.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs with success and without a word; returns its output.
+    fn ok<S: AsRef<OsStr>>(&self, args: &[S]) -> Vec<u8> {
+        let output = self.run(args);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+        output.stdout
+    }
+
+    /// Fails with this exit code, no output, and a message with all of `words`.
+    fn fails<S: AsRef<OsStr>>(&self, code: i32, args: &[S], words: &[&str]) {
+        let output = self.run(args);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        assert_eq!(text(&output.stdout), "");
+        assert!(message.starts_with("statesmix: "), "{message}");
+        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} in {message:?}"));
+    }
+
+    /// Like [`Self::ok`], with something to read.
+    fn pipe<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Vec<u8> {
+        let output = self.pipe_any(args, input);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+        output.stdout
+    }
+
+    fn pipe_any<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Output {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || {
+            // It may have seen enough before the end.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        output
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Something to compress.
+fn sample(len: usize) -> Vec<u8> {
+    let lines = (0..).flat_map(|i: u32| format!("line {i}, value {}\n", i * i % 977).into_bytes());
+    lines.take(len).collect()
+}
+
+#[test]
+fn files_come_back() {
+    let place = Place::new();
+    for (i, len) in [0, 1, 5, 8191, 8192, 8193, 30_000].into_iter().enumerate() {
+        for check in [true, false] {
+            let content = sample(len);
+            place.put("a", &content);
+            let level = ["-0", "-1", "-2"][i % 3];
+            let check = if check { "-q" } else { "--no-check" };
+            assert_eq!(place.ok(&[level, check, "a"]), b"");
+            assert_eq!(place.names(), ["a", "a.smx"]);
+            place.ok(&["-t", "a.smx"]);
+            fs::remove_file(place.path("a")).unwrap();
+            assert_eq!(place.ok(&["-d", "a.smx"]), b"");
+            assert_eq!(place.get("a"), content);
+            fs::remove_file(place.path("a.smx")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn pipes_both_ways() {
+    let place = Place::new();
+    let content = sample(20_000);
+    for args in [&["-0"][..], &["-0", "-"], &["-0c"], &["-0c", "-"], &["-0", "-o", "-"]] {
+        let frame = place.pipe(args, &content);
+        assert!(frame.len() < content.len());
+        assert_eq!(place.pipe(&["-d"], &frame), content);
+        assert_eq!(place.pipe(&["-dc", "-"], &frame), content);
+        assert_eq!(place.pipe(&["-t"], &frame), b"");
+    }
+    assert_eq!(place.pipe(&["-d"], &place.pipe(&["-0"], b"")), b"");
+    assert_eq!(place.names(), [""; 0]);
+
+    place.pipe(&["-0", "-o", "x"], &content);
+    assert_eq!(place.ok(&["-dc", "x"]), content);
+}
+
+#[test]
+fn stdout_and_named_outputs() {
+    let place = Place::new();
+    let content = sample(1000);
+    place.put("a", &content);
+    let frame = place.ok(&["-0c", "a"]);
+    assert_eq!(place.names(), ["a"]);
+    place.ok(&["-0", "a", "--output=b"]);
+    place.ok(&["-0", "a", "-oc"]);
+    assert!(place.get("b") == frame && place.get("c") == frame);
+    place.ok(&["-d", "b", "-o", "d"]);
+    assert_eq!(place.get("d"), content);
+    assert_eq!(place.names(), ["a", "b", "c", "d"]);
+    place.put("-d", &content);
+    place.ok(&["-0", "--", "-d"]);
+    assert_eq!(place.ok(&["-dc", "--", "-d.smx"]), content);
+
+    place.fails(1, &["-0", "a", "b", "-o", "e"], &["-o takes one input"]);
+    place.fails(1, &["-0", "a", "-o", "a", "-f"], &["is input and output"]);
+    place.fails(1, &["-0", "a", "-o", "no/such"], &["cannot create", "no/such"]);
+    assert_eq!(place.get("a"), content);
+}
+
+#[test]
+fn frames_in_a_row() {
+    let place = Place::new();
+    place.put("a", sample(900));
+    place.put("b", "");
+    place.put("c", "short");
+    let mut all = place.ok(&["-1c", "a", "b", "c"]);
+    all.extend(place.pipe(&["-0"], &sample(700)));
+    all.extend(place.ok(&["-0c", "--no-check", "a"]));
+    let content = [sample(900), b"short".to_vec(), sample(700), sample(900)].concat();
+    assert_eq!(place.pipe(&["-d"], &all), content);
+    place.put("all.smx", &all);
+    assert_eq!(place.ok(&["-dc", "all.smx"]), content);
+
+    let list = place.ok(&["-l", "all.smx"]);
+    let (len, size) = (all.len().to_string(), content.len().to_string());
+    let ratio = format!("{:.3}", all.len() as f64 / content.len() as f64);
+    assert_eq!(words(&list, 1), ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "all.smx"]);
+    let list = place.ok(&["-lv", "all.smx"]);
+    let column = |i: usize| -> Vec<_> { (1..=6).map(|line| words(&list, line)[i]).collect() };
+    assert_eq!(column(0), ["#1", "#2", "#3", "#4", "#5", "5"]);
+    assert_eq!(column(1), ["1", "1", "1", "0", "0", "1"]);
+    assert_eq!(column(5), ["900", "0", "5", "700", "900", &size]);
+    assert_eq!(column(7), ["yes", "yes", "yes", "yes", "no", "some"]);
+    let sizes: Vec<u64> = column(4).iter().map(|size| size.parse().unwrap()).collect();
+    assert_eq!(sizes[..5].iter().sum::<u64>(), sizes[5]);
+
+    // What is no frame in between is an error; -c gives what comes before.
+    let end = all.len();
+    all.extend(b"garbage");
+    let output = place.pipe_any(&["-d"], &all);
+    assert_eq!((output.status.code(), output.stdout), (Some(1), content));
+    assert!(text(&output.stderr).contains(&format!("what follows byte {end}")));
+}
+
+/// The words of a line, of which there is one with the headings.
+fn words(list: &[u8], line: usize) -> Vec<&str> {
+    text(list).lines().nth(line).unwrap().split_whitespace().collect()
+}
+
+#[test]
+fn list() {
+    let place = Place::new();
+    place.put("a", sample(5000));
+    place.put("b", sample(50));
+    place.ok(&["-2", "a"]);
+    place.ok(&["-0", "--no-check", "b"]);
+    let list = place.ok(&["-l", "a.smx", "b.smx"]);
+    assert_eq!(text(&list).lines().count(), 4);
+    assert_eq!(words(&list, 0)[..2], ["Frames", "Level"]);
+    assert_eq!(words(&list, 1)[..4], ["1", "2", "128", "KiB"]);
+    assert_eq!(words(&list, 1)[5..6], ["5000"]);
+    assert_eq!(words(&list, 1)[7..], ["yes", "a.smx"]);
+    assert_eq!(words(&list, 2)[7..], ["no", "b.smx"]);
+    assert_eq!(words(&list, 3)[..2], ["2", "2"]);
+    assert_eq!(words(&list, 3)[5], "5050");
+    assert_eq!(words(&list, 3)[7..], ["some", "2", "files"]);
+
+    // A frame above the limit tells what it needs.
+    let output = place.run(&["-l", "--memlimit-decompress=64KiB", "a.smx", "b.smx"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--memlimit-decompress"));
+    let len = place.get("a.smx").len().to_string();
+    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "a.smx"];
+    assert_eq!(words(&output.stdout, 1), unknown);
+    assert_eq!(words(&output.stdout, 2)[..2], ["1", "0"]);
+
+    place.fails(1, &["-l", "a"], &["a: ", "not in statesmix format"]);
+}
+
+#[test]
+fn nothing_is_overwritten_without_force() {
+    let place = Place::new();
+    place.put("a", sample(100));
+    place.put("a.smx", "precious");
+    place.put("b", "precious");
+    for args in [&["-0", "a"][..], &["-0", "a", "-o", "b"]] {
+        place.fails(1, args, &["a: ", "exists already (-f overwrites it)"]);
+    }
+    assert!(place.get("a.smx") == b"precious" && place.get("b") == b"precious");
+    place.ok(&["-0f", "a"]);
+    place.fails(1, &["-d", "a.smx"], &["a.smx: a exists already (-f overwrites it)"]);
+    place.put("a", "");
+    place.ok(&["-df", "a.smx"]);
+    assert_eq!(place.get("a"), sample(100));
+
+    fs::create_dir(place.path("dir.smx")).unwrap();
+    place.put("dir", "");
+    place.fails(1, &["-0f", "dir"], &["dir.smx is a directory"]);
+    assert_eq!(place.names(), ["a", "a.smx", "b", "dir", "dir.smx"]);
+}
+
+#[test]
+fn source_is_removed_on_demand_and_after_success() {
+    let place = Place::new();
+    place.put("a", sample(100));
+    place.ok(&["-0", "--rm", "a"]);
+    assert_eq!(place.names(), ["a.smx"]);
+    place.ok(&["-d", "--rm", "a.smx"]);
+    assert_eq!(place.names(), ["a"]);
+    place.ok(&["-0", "--rm", "-k", "a"]);
+    assert_eq!(place.names(), ["a", "a.smx"]);
+
+    place.fails(1, &["-0", "--rm", "a"], &["exists already"]);
+    place.fails(1, &["-0", "--rm", "-c", "a"], &["--rm"]);
+    place.fails(1, &["--rm", "-t", "a.smx"], &["--rm"]);
+    let mut frame = place.get("a.smx");
+    *frame.last_mut().unwrap() ^= 1;
+    place.put("a.smx", frame);
+    place.fails(1, &["-df", "--rm", "a.smx"], &["damaged"]);
+    assert_eq!(place.names(), ["a", "a.smx"]);
+}
+
+#[test]
+fn suffixes() {
+    let place = Place::new();
+    let content = sample(100);
+    place.put("a", &content);
+    place.ok(&["-0", "a"]);
+    place.fails(2, &["-0", "a.smx"], &["a.smx: has the suffix .smx already, skipping"]);
+    fs::rename(place.path("a.smx"), place.path("b")).unwrap();
+    place.fails(1, &["-d", "b"], &["b: does not end in .smx", "-o", "-c"]);
+    assert_eq!(place.names(), ["a", "b"]);
+    assert_eq!(place.ok(&["-dc", "b"]), content);
+    place.ok(&["-t", "b"]);
+    place.ok(&["-d", "b", "-o", "c"]);
+    assert_eq!(place.get("c"), content);
+}
+
+#[test]
+fn bad_input_leaves_nothing_behind() {
+    let place = Place::new();
+    place.put("a", sample(20_000));
+    place.ok(&["-1", "a"]);
+    fs::remove_file(place.path("a")).unwrap();
+    let frame = place.get("a.smx");
+    let flipped = |i: usize| {
+        let mut frame = frame.clone();
+        frame[i] ^= 0x10;
+        frame
+    };
+    let cases: [(Vec<u8>, &str); 7] = [
+        (flipped(frame.len() - 1), "damaged"),
+        // Which error that becomes depends on what it is decoded to.
+        (flipped(frame.len() / 2), "get it again"),
+        (frame[..frame.len() - 1].into(), "truncated"),
+        (frame[..frame.len() / 2].into(), "truncated"),
+        (frame[..2].into(), "truncated"),
+        (flipped(0), "not in statesmix format"),
+        (Vec::new(), "is empty"),
+    ];
+    for (bad, word) in cases {
+        place.put("a.smx", &bad);
+        place.fails(1, &["-d", "--rm", "a.smx"], &["a.smx: ", word]);
+        place.fails(1, &["-t", "a.smx"], &["a.smx: ", word]);
+        place.fails(1, &["-l", "a.smx"], &["a.smx: ", word]);
+        assert_eq!(place.names(), ["a.smx"]);
+        assert_eq!(place.get("a.smx"), bad);
+    }
+}
+
+#[test]
+fn memory_limit() {
+    let place = Place::new();
+    place.put("a", sample(100));
+    place.ok(&["-2", "a"]);
+    let words = ["a.smx: level 2 needs 128 KiB", "limit is 127 KiB", "--memlimit-decompress"];
+    place.fails(1, &["-dc", "--memlimit-decompress=127KiB", "a.smx"], &words);
+    place.fails(1, &["-t", "--memlimit-decompress", "127k", "a.smx"], &words);
+    place.fails(1, &["-df", "--memlimit-decompress=127K", "a.smx"], &words);
+    assert_eq!(place.names(), ["a", "a.smx"]);
+    for limit in ["128KiB", "131072", "1GiB", "0", "max"] {
+        place.ok(&["-t", &format!("--memlimit-decompress={limit}"), "a.smx"]);
+    }
+    place.fails(1, &["-t", "--memlimit-decompress=much", "a.smx"], &["'much'"]);
+}
+
+#[test]
+fn one_bad_file_does_not_stop_the_others() {
+    let place = Place::new();
+    place.put("a", sample(100));
+    place.put("b", sample(200));
+    fs::create_dir(place.path("dir")).unwrap();
+    let output = place.run(&["-0", "a", "none", "dir", "b"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert_eq!(message.lines().count(), 2);
+    assert!(message.contains("statesmix: none: cannot open"));
+    assert!(message.contains("statesmix: dir: is a directory, skipping"));
+    assert_eq!(place.names(), ["a", "a.smx", "b", "b.smx", "dir"]);
+
+    place.fails(2, &["-0f", "dir", "a"], &["dir: is a directory"]);
+    let quiet = |args: &[&str]| {
+        let output = place.run(args);
+        assert_eq!(text(&output.stderr), "");
+        output.status.code()
+    };
+    assert_eq!(quiet(&["-0q", "dir"]), Some(2));
+    assert_eq!(quiet(&["-0qq", "none"]), Some(1));
+    place.fails(1, &["-0q", "none"], &["none: cannot open"]);
+}
+
+#[test]
+fn verbose_and_information() {
+    let place = Place::new();
+    place.put("a", sample(100));
+    let output = place.run(&["-0v", "a"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).starts_with("statesmix: a: 100 -> "));
+    let help = place.ok(&["--help"]);
+    assert_eq!(help, place.ok(&["-h"]));
+    assert!(text(&help).lines().all(|line| line.len() <= 80));
+    assert_eq!(place.ok(&["-V"]), format!("statesmix {}\n", env!("CARGO_PKG_VERSION")).as_bytes());
+    place.fails(1, &["--nonsense"], &["--nonsense", "statesmix --help"]);
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::process::ExitStatusExt;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn program_names() {
+        let place = Place::new();
+        let content = sample(100);
+        place.put("a", &content);
+        place.ok(&["-0", "--rm", "a"]);
+        for (name, output) in [("smxcat", &content[..]), ("unsmx", b"")] {
+            symlink(STATESMIX, place.path(name)).unwrap();
+            let mut command = Command::new(place.path(name));
+            let result = command.arg("a.smx").current_dir(place.0.path()).output().unwrap();
+            assert_eq!((result.status.code(), &result.stdout[..]), (Some(0), output));
+        }
+        assert_eq!(place.get("a"), content);
+    }
+
+    #[test]
+    fn names_that_are_no_text() {
+        let place = Place::new();
+        let name = OsString::from_vec(b"\xff\xfe\n".into());
+        place.put(&name, sample(100));
+        place.ok(&[OsStr::new("-0"), OsStr::new("--rm"), &name]);
+        let compressed = OsString::from_vec(b"\xff\xfe\n.smx".into());
+        place.ok(&[OsStr::new("-d"), &compressed]);
+        assert_eq!(place.get(&name), sample(100));
+        let long = "n".repeat(251);
+        place.put(&long, "");
+        place.ok(&["-0", &long]);
+        place.fails(1, &["-d", "esc\x1b[1m"], &["esc?[1m"]);
+    }
+
+    #[test]
+    fn mode_and_times_are_kept() {
+        let place = Place::new();
+        place.put("a", sample(100));
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let file = fs::File::options().write(true).open(place.path("a")).unwrap();
+        file.set_modified(then).unwrap();
+        file.set_permissions(PermissionsExt::from_mode(0o4640)).unwrap();
+        place.ok(&["-0", "--rm", "a"]);
+        place.ok(&["-d", "a.smx"]);
+        for name in ["a", "a.smx"] {
+            let metadata = fs::metadata(place.path(name)).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o7777, 0o640);
+            assert_eq!(metadata.modified().unwrap(), then);
+        }
+        // What comes out of a pipe is as new files are.
+        place.pipe(&["-0", "-o", "b"], b"");
+        place.put("c", "");
+        let mode = |name| fs::metadata(place.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode("b"), mode("c"));
+    }
+
+    #[test]
+    fn links_and_devices() {
+        let place = Place::new();
+        place.put("a", sample(100));
+        symlink("a", place.path("link")).unwrap();
+        place.fails(2, &["-0", "link"], &["link: is a symbolic link, skipping (-f"]);
+        place.ok(&["-0c", "link"]);
+        place.ok(&["-0f", "--rm", "link"]);
+        assert_eq!(place.names(), ["a", "link.smx"]);
+
+        // An output name that is a link is replaced, not followed.
+        symlink("a", place.path("a.smx")).unwrap();
+        place.fails(1, &["-0", "a"], &["exists already"]);
+        place.ok(&["-0f", "a"]);
+        assert_eq!(place.get("a"), sample(100));
+        // The name given to -o is followed.
+        symlink("target", place.path("to")).unwrap();
+        place.put("target", "");
+        place.ok(&["-0f", "a", "-o", "to"]);
+        assert_eq!(place.ok(&["-dc", "target"]), sample(100));
+
+        place.fails(2, &["-0", "/dev/null"], &["is not a regular file, skipping"]);
+        assert_eq!(place.pipe(&["-d"], &place.ok(&["-0c", "/dev/null"])), b"");
+        place.ok(&["-0", "a", "-o", "/dev/null"]);
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        place.fails(1, &["-0", "--rm", "a", "-o", "/dev/null"], &["--rm"]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn full_disk() {
+        let place = Place::new();
+        place.put("a", sample(100));
+        place.fails(1, &["-0", "a", "-o", "/dev/full"], &["a: cannot write", "No space left"]);
+        // Says 0 bytes, and has some.
+        let frame = place.ok(&["-0c", "/proc/version"]);
+        assert_eq!(place.pipe(&["-d"], &frame), fs::read("/proc/version").unwrap());
+    }
+
+    #[test]
+    fn closed_pipe() {
+        let place = Place::new();
+        let frame = place.pipe(&["-0"], &sample(100_000));
+        place.put("a.smx", frame);
+        let mut child = place.command(&["-dc", "a.smx"]).spawn().unwrap();
+        let mut some = [0; 100];
+        child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), ""));
+    }
+
+    /// Waits until the child has begun its output.
+    fn wait_for_temporary(place: &Place) {
+        for _ in 0..5000 {
+            if place.names().iter().any(|name| name.starts_with(".statesmix-")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("no temporary file");
+    }
+
+    #[test]
+    fn sources_that_change() {
+        for len in [0, 300_001] {
+            let place = Place::new();
+            place.put("a", sample(300_000));
+            let child = place.command(&["-2", "--rm", "a"]).spawn().unwrap();
+            wait_for_temporary(&place);
+            fs::File::options().write(true).open(place.path("a")).unwrap().set_len(len).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert!(text(&output.stderr).contains("a: changed its size while being read"));
+            assert_eq!(place.names(), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_replaced_is_not_removed() {
+        let place = Place::new();
+        place.put("a", sample(300_000));
+        let child = place.command(&["-2", "--rm", "a"]).spawn().unwrap();
+        wait_for_temporary(&place);
+        fs::rename(place.path("a"), place.path("a.1")).unwrap();
+        place.put("a", "new");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("a: has changed"));
+        assert_eq!(place.names(), ["a", "a.1", "a.smx"]);
+    }
+
+    #[test]
+    fn output_that_appears_meanwhile() {
+        let place = Place::new();
+        let mut child = place.command(&["-0", "-o", "b"]).stdin(Stdio::piped()).spawn().unwrap();
+        wait_for_temporary(&place);
+        place.put("b", "precious");
+        drop(child.stdin.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("b exists already"));
+        assert_eq!(place.get("b"), b"precious");
+        assert_eq!(place.names(), ["b"]);
+    }
+
+    #[test]
+    fn a_signal_removes_the_temporary_file() {
+        let place = Place::new();
+        let mut child = place.command(&["-0", "-o", "b"]).stdin(Stdio::piped()).spawn().unwrap();
+        wait_for_temporary(&place);
+        // Not SIGINT or SIGHUP, which whoever runs the tests may have ignored.
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().signal(), Some(15));
+        assert_eq!(place.names(), [""; 0]);
+    }
+
+    /// With a terminal from script(1) of util-linux; without that it tests
+    /// nothing.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn terminals() {
+        let place = Place::new();
+        place.put("a", sample(100));
+        let on_terminal = |line: &str| {
+            let mut script = Command::new("script");
+            script.args(["-qec", &format!("{STATESMIX} {line}"), "/dev/null"]);
+            let output = script.current_dir(place.0.path()).stdin(Stdio::null()).output().ok()?;
+            Some((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+        };
+        for (line, code, word) in [
+            ("-0c a", 1, "not written to a terminal"),
+            ("-0", 1, "not written to a terminal"),
+            ("-d", 1, "not read from a terminal"),
+            ("-t -", 1, "not read from a terminal"),
+            ("-0cf a", 0, "SM"),
+            ("-0 a", 0, ""),
+            ("-dc a.smx", 0, "line 0"),
+        ] {
+            let Some((status, output)) = on_terminal(line) else {
+                eprintln!("no script(1)");
+                return;
+            };
+            assert_eq!(status, Some(code), "{line}: {output}");
+            assert!(output.contains(word), "{line}: {output}");
+        }
+    }
+}
