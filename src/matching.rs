@@ -8,9 +8,16 @@
 use crate::logistic::stretch;
 use crate::ngram::map;
 
-/// Bytes of a match model with a table of 2^`log2` positions.
-pub(crate) const fn bytes(log2: u32) -> usize {
-    (4 << log2) + CONTEXTS * map::ENTRY
+/// Bytes of a match model with a table of 2^`log2` positions in a history of
+/// 2^`history` bytes. Positions in a short history take 16 bits.
+pub(crate) const fn bytes(log2: u32, history: u32) -> usize {
+    ((if history <= 16 { 2 } else { 4 }) << log2) + CONTEXTS * map::ENTRY
+}
+
+/// The table of positions and the maps of a match model.
+pub(crate) fn tables(bytes: &mut [u8]) -> (&mut [u8], &mut [[u8; map::ENTRY]]) {
+    let (positions, maps) = bytes.split_at_mut(bytes.len() - CONTEXTS * map::ENTRY);
+    (positions, maps.as_chunks_mut().0)
 }
 
 /// Length buckets x recent misses x whether it is the first bit.
@@ -55,7 +62,7 @@ impl Match {
     /// bytes in it so far, `hash` that of its last `min` bytes.
     pub(crate) fn next_byte(
         &mut self,
-        table: &mut [[u8; 4]],
+        table: &mut [u8],
         history: &[u8],
         pos: u32,
         hash: u32,
@@ -63,23 +70,22 @@ impl Match {
     ) {
         let mask = history.len() - 1;
         if self.expected != 0 {
-            let hit = self.expected == 256 | u32::from(history[(pos - 1) as usize & mask]);
+            let hit =
+                self.expected == 256 | u32::from(history[pos.wrapping_sub(1) as usize & mask]);
             self.misses = self.misses << 1 | u32::from(!hit);
-            self.at += 1;
+            self.at = self.at.wrapping_add(1);
             self.len = if hit { (self.len + 1).min(LONGEST) } else { 0 };
             if self.misses.count_ones() > MISSES {
                 self.at = 0;
             }
         }
-        let entry = &mut table[(hash >> (32 - table.len().trailing_zeros())) as usize];
+        let found = swap(table, history.len(), hash, pos);
         if self.at == 0 || self.len < min {
-            let candidate = u32::from_le_bytes(*entry);
-            let len = common(history, candidate, pos);
+            let len = common(history, found, pos);
             if len >= min && len > self.len {
-                (self.at, self.len, self.misses) = (candidate, len, 0);
+                (self.at, self.len, self.misses) = (found, len, 0);
             }
         }
-        *entry = pos.to_le_bytes();
         let old = pos.wrapping_sub(self.at) as usize > mask;
         self.expected =
             if self.at == 0 || old { 0 } else { 256 | u32::from(history[self.at as usize & mask]) };
@@ -145,16 +151,35 @@ pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
     }
 }
 
+/// Puts `pos` in the place for `hash` and returns what was there.
+fn swap(table: &mut [u8], history: usize, hash: u32, pos: u32) -> u32 {
+    let place = |entries: usize| ((u64::from(hash) * entries as u64) >> 32) as usize;
+    if history <= 1 << 16 {
+        let (table, _) = table.as_chunks_mut::<2>();
+        let entry = &mut table[place(table.len())];
+        let distance = (pos as u16).wrapping_sub(u16::from_le_bytes(*entry));
+        *entry = (pos as u16).to_le_bytes();
+        pos.wrapping_sub(u32::from(distance))
+    } else {
+        let (table, _) = table.as_chunks_mut::<4>();
+        let entry = &mut table[place(table.len())];
+        let found = u32::from_le_bytes(*entry);
+        *entry = pos.to_le_bytes();
+        found
+    }
+}
+
 /// How many bytes before `a` and before `b` are the same, up to [`LONGEST`].
 fn common(history: &[u8], a: u32, b: u32) -> u32 {
     let mask = history.len() - 1;
     if a == 0 || b.wrapping_sub(a) as usize > mask {
         return 0;
     }
-    let room = (history.len() as u32 - (b - a)).min(a).min(LONGEST);
+    let room = (history.len() as u32 - b.wrapping_sub(a)).min(a).min(LONGEST);
     let mut len = 0;
     while len < room
-        && history[(a - 1 - len) as usize & mask] == history[(b - 1 - len) as usize & mask]
+        && history[a.wrapping_sub(1 + len) as usize & mask]
+            == history[b.wrapping_sub(1 + len) as usize & mask]
     {
         len += 1;
     }

@@ -73,7 +73,9 @@ impl Selector {
 pub(crate) struct Plan {
     pub(crate) contexts: &'static [Context],
     pub(crate) selectors: &'static [Selector],
-    /// What picks the row of the final mixer.
+    /// Sets of adaptive probabilities; the last serves all contexts beyond.
+    pub(crate) maps: usize,
+    /// What picks the row of the final mixer, where there are several sets.
     pub(crate) final_selector: Selector,
     /// Refinement stages: log2 of the number of contexts of order 0, 1, 2, ...
     pub(crate) stages: &'static [u32],
@@ -120,17 +122,21 @@ impl Plan {
         let mut matches = 0;
         let mut i = 0;
         while i < self.matches.len() {
-            matches += matching::bytes(self.match_log2);
+            matches += matching::bytes(self.match_log2, self.history);
             i += 1;
         }
         Layout {
-            maps: self.contexts.len() * 256 * map::ENTRY,
+            maps: self.maps * 256 * map::ENTRY,
             weights: self.rows() * row_bytes(self.inputs()),
-            final_weights: self.final_selector.rows() * row_bytes(FINAL_INPUTS),
+            final_weights: if self.selectors.len() > 1 {
+                self.final_selector.rows() * row_bytes(FINAL_INPUTS)
+            } else {
+                0
+            },
             stages,
             matches,
             history: 1 << self.history,
-            side: if self.history > 16 { SIDE } else { 0 },
+            side: if self.history >= 14 { SIDE } else { 0 },
         }
     }
 }
@@ -208,9 +214,10 @@ const LEAN: &[Context] = &[
 /// The ten levels.
 pub(crate) const PLANS: [Plan; 10] = {
     use Selector as S;
-    const fn tiny(history: u32, contexts: &'static [Context]) -> Plan {
+    const fn tiny(history: u32, contexts: &'static [Context], maps: usize) -> Plan {
         Plan {
             contexts,
+            maps,
             selectors: &[S::Match],
             final_selector: S::One,
             stages: &[],
@@ -222,6 +229,7 @@ pub(crate) const PLANS: [Plan; 10] = {
     const fn rich(history: u32, stages: &'static [u32]) -> Plan {
         Plan {
             contexts: RICH,
+            maps: RICH.len(),
             selectors: &[S::Partial, S::Confidence, S::Expected, S::Classes, S::Last, S::Column],
             final_selector: S::Partial,
             stages,
@@ -231,12 +239,63 @@ pub(crate) const PLANS: [Plan; 10] = {
         }
     }
     [
-        tiny(10, &[Order(1), Order(2)]),
-        tiny(12, &[Order(1), Order(2), Word]),
-        tiny(14, &[Order(1), Order(2), Order(3), Order(4), Word]),
-        tiny(16, &[Order(1), Order(2), Order(3), Order(4), Word]),
+        Plan {
+            //L0
+            contexts: &[Order(0), Order(1)],
+            maps: 1,
+            selectors: &[S::One],
+            final_selector: S::One,
+            stages: &[],
+            history: 11,
+            matches: &[4],
+            match_log2: 9,
+        },
+        Plan {
+            //L1
+            contexts: &[Order(0), Order(1), Order(2), Word],
+            maps: 4,
+            selectors: &[S::Match, S::Confidence],
+            final_selector: S::One,
+            stages: &[],
+            history: 12,
+            matches: &[4],
+            match_log2: 10,
+        },
+        Plan {
+            //L2
+            contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Column],
+            maps: 6,
+            selectors: &[S::Match, S::Confidence],
+            final_selector: S::One,
+            stages: &[],
+            history: 14,
+            matches: &[4],
+            match_log2: 12,
+        },
+        Plan {
+            //L3
+            contexts: &[
+                Order(0),
+                Order(1),
+                Order(2),
+                Order(3),
+                Order(4),
+                Word,
+                Above,
+                Column,
+                Sparse(0b0110),
+            ],
+            maps: 9,
+            selectors: &[S::Match, S::Confidence, S::Partial],
+            final_selector: S::Partial,
+            stages: &[8],
+            history: 16,
+            matches: &[4],
+            match_log2: 14,
+        },
         Plan {
             contexts: LEAN,
+            maps: LEAN.len(),
             selectors: &[S::Partial, S::Match, S::Classes],
             final_selector: S::Partial,
             stages: &[8, 10],

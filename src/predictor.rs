@@ -136,8 +136,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let mut rest = tables.matches;
         let log2 = Self::PLAN.match_log2;
         for _ in Self::PLAN.matches {
-            let (model, after) = rest.split_at_mut(matching::bytes(log2));
-            matching::reset(model.as_chunks_mut().0.split_at_mut(1 << log2).1);
+            let (model, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
+            matching::reset(matching::tables(model).1);
             rest = after;
         }
         let mut predictor = Self {
@@ -276,8 +276,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let mut rest = &mut *tables.matches;
         let log2 = Self::PLAN.match_log2;
         for (model, &min) in self.matches.iter_mut().zip(Self::PLAN.matches) {
-            let (bytes, after) = rest.split_at_mut(matching::bytes(log2));
-            let (table, _) = bytes.as_chunks_mut().0.split_at_mut(1 << log2);
+            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
+            let (table, _) = matching::tables(bytes);
             let mut h = min;
             if min <= 8 {
                 let low = r.bytes << (64 - 8 * min);
@@ -373,9 +373,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             rest = after;
         }
 
-        let row = &mut tables.final_weights[self.final_row as usize * row_bytes(FINAL_INPUTS)..]
-            [..row_bytes(FINAL_INPUTS)];
-        mixer::learn(row, &self.final_inputs, target - self.final_p as i32, FINAL_RATE);
+        if Self::PLAN.selectors.len() > 1 {
+            let row = &mut tables.final_weights
+                [self.final_row as usize * row_bytes(FINAL_INPUTS)..][..row_bytes(FINAL_INPUTS)];
+            mixer::learn(row, &self.final_inputs, target - self.final_p as i32, FINAL_RATE);
+        }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
             let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
             mixer::learn(row, &self.inputs, target - p as i32, MIX_RATE);
@@ -384,17 +386,18 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let mut rest = &mut *tables.matches;
         let log2 = Self::PLAN.match_log2;
         for (model, _) in self.matches.iter_mut().zip(Self::PLAN.matches) {
-            let (bytes, after) = rest.split_at_mut(matching::bytes(log2));
-            let (_, maps) = bytes.as_chunks_mut().0.split_at_mut(1 << log2);
+            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
+            let (_, maps) = matching::tables(bytes);
             model.update(maps, r.partial, r.bit_index, bit);
             rest = after;
         }
 
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
-        for (((&slot, &state), history), map) in
-            self.slots.iter().zip(&self.states).zip(&mut self.histories).zip(maps)
+        for (i, ((&slot, &state), history)) in
+            self.slots.iter().zip(&self.states).zip(&mut self.histories).enumerate()
         {
+            let map = &mut maps[i.min(Self::PLAN.maps - 1)];
             map::update(&mut map[usize::from(state)], bit, 255);
             let next = next_state(state, bit);
             history[node] = next;
@@ -410,7 +413,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let (sts, inputs) = inputs.split_at_mut(N);
         let (leans, runs) = inputs.split_at_mut(N);
         let (maps, _) = tables.maps.as_chunks::<256>();
-        for (i, (history, map)) in self.histories.iter().zip(maps).enumerate() {
+        for (i, history) in self.histories.iter().enumerate() {
+            let map = &maps[i.min(Self::PLAN.maps - 1)];
             let state = history[node];
             self.states[i] = state;
             known += u32::from(i < 7 && state != 0);
@@ -419,33 +423,36 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             leans[i] = ((i32::from(p) - 32768) >> 5) as i16;
             runs[i] = sts[i] & RUN[usize::from(state)];
         }
-        let mut rest = &*tables.matches;
+        let mut rest = &mut *tables.matches;
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
         let log2 = Self::PLAN.match_log2;
         for (model, input) in self.matches.iter_mut().zip(matches.as_chunks_mut::<MATCH_INPUTS>().0)
         {
-            let (bytes, after) = rest.split_at(matching::bytes(log2));
-            let (_, maps) = bytes.as_chunks().0.split_at(1 << log2);
+            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
+            let (_, maps) = matching::tables(bytes);
             *input = model.predict(maps, r.partial, r.bit_index);
             rest = after;
         }
         bias[0] = 256;
 
         let mut base = 0;
+        let (mut x, mut p) = (0, 32768);
         for (i, selector) in Self::PLAN.selectors.iter().enumerate() {
             let row = base + self.select(*selector, known);
             base += selector.rows() as u32;
             let weights = &tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            let (x, p) = mixer::mix(weights, &self.inputs);
+            (x, p) = mixer::mix(weights, &self.inputs);
             self.rows[i] = row;
             self.set_p[i] = p;
             self.final_inputs[i] = (x >> 4) as i16;
         }
-        self.final_row = self.select(Self::PLAN.final_selector, known);
-        let row = &tables.final_weights[self.final_row as usize * row_bytes(FINAL_INPUTS)..]
-            [..row_bytes(FINAL_INPUTS)];
-        let (x, p) = mixer::mix(row, &self.final_inputs);
-        self.final_p = p;
+        if Self::PLAN.selectors.len() > 1 {
+            self.final_row = self.select(Self::PLAN.final_selector, known);
+            let row = &tables.final_weights[self.final_row as usize * row_bytes(FINAL_INPUTS)..]
+                [..row_bytes(FINAL_INPUTS)];
+            (x, p) = mixer::mix(row, &self.final_inputs);
+            self.final_p = p;
+        }
 
         // Half the mixer's word, half the mean of the refinement stages.
         let mut sum = 0;
