@@ -135,9 +135,9 @@ mod tests {
     fn fits_a_byte_and_is_closed() {
         let (states, len) = STATES;
         assert!((200..=256).contains(&len), "{len} states");
-        for s in 0..len {
-            for bit in 0..2 {
-                let t = usize::from(NEXT[s][bit]);
+        for next in &NEXT[..len] {
+            for (bit, &t) in next.iter().enumerate() {
+                let t = usize::from(t);
                 assert!(t > 0 && t < len);
                 assert!(states[t].n[bit] > 0);
             }

@@ -5,8 +5,8 @@
 //! when the model has cost more than it saved, and nothing needs to be
 //! signalled or buffered. A byte of content earns 1/1024 byte of credit,
 //! savings earn more, up to a ceiling; code bytes are paid from it. Without
-//! credit the next bytes go raw. So no input whatever grows by more than
-//! 1/1024, the initial credit and the byte that overdrew it.
+//! credit bytes go raw until some has been earned. So no input whatever grows
+//! by more than 1/1024, the initial credit and the byte that overdrew it.
 
 /// Probability of a raw bit, Q16.
 pub(crate) const RAW_P: u32 = 1 << 15;
@@ -21,44 +21,61 @@ const START: i32 = 3 * BYTE;
 /// 0.03 % on random bytes and gains on data that is random in part.
 const CEILING: i32 = 1024 * BYTE;
 
-/// Raw bytes after the first failure; they double with each one that follows.
-/// That many earn the credit for the next attempt.
-const RAW_BYTES: u32 = 1024;
-
-/// Doublings of [`RAW_BYTES`] at most: 64 KiB.
-const DOUBLINGS: u32 = 6;
+/// Credit at which the model gets another chance: after 2 KiB of raw bytes.
+const RESUME: i32 = 2 * BYTE;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Fallback {
     credit: i32,
-    /// Raw bytes still to come.
-    raw: u32,
-    failures: u32,
+    raw: bool,
 }
 
 impl Fallback {
     pub(crate) const fn new() -> Self {
-        Self { credit: START, raw: 0, failures: 0 }
+        Self { credit: START, raw: false }
     }
 
     /// Whether the next byte passes raw.
     #[inline]
     pub(crate) fn is_raw(&self) -> bool {
-        self.raw > 0
+        self.raw
     }
 
     /// Accounts for a byte of content that took `coded` bytes of code.
     #[inline]
     pub(crate) fn byte_done(&mut self, coded: u32) {
-        self.credit += 1 + BYTE - BYTE * coded as i32;
-        if self.raw > 0 {
-            self.raw -= 1;
-        } else if self.credit < 0 {
-            self.raw = RAW_BYTES << self.failures;
-            self.failures = (self.failures + 1).min(DOUBLINGS);
-        } else if self.credit >= START {
-            self.credit = self.credit.min(CEILING);
-            self.failures = 0;
+        self.credit = (self.credit + 1 + BYTE - BYTE * coded as i32).min(CEILING);
+        if self.credit < 0 {
+            self.raw = true;
+        } else if self.credit >= RESUME {
+            self.raw = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_model_costs_a_thousandth() {
+        let mut fallback = Fallback::new();
+        let (mut content, mut code) = (0u32, 0u32);
+        for _ in 0..1_000_000 {
+            let coded = if fallback.is_raw() { 1 } else { 16 };
+            fallback.byte_done(coded);
+            content += 1;
+            code += coded;
+        }
+        assert!(code > content && code - content <= content / 1024 + 3 + 16);
+    }
+
+    #[test]
+    fn the_model_comes_back() {
+        let mut fallback = Fallback::new();
+        fallback.byte_done(5);
+        assert!(fallback.is_raw());
+        (0..5000).for_each(|_| fallback.byte_done(1));
+        assert!(!fallback.is_raw());
     }
 }

@@ -11,6 +11,9 @@ pub(crate) const MAGIC: [u8; 3] = [0xF5, b'S', b'M'];
 /// The version of the format, which includes every detail of the model.
 pub const FORMAT_VERSION: u8 = 0;
 
+/// The largest content size a header can state.
+pub(crate) const MAX_CONTENT_SIZE: u64 = (1 << 63) - 1;
+
 /// Header of at most 3 + 1 + 1 + 9 + 4 + 1 bytes.
 pub(crate) const MAX_HEADER: usize = 19;
 
@@ -27,7 +30,7 @@ pub struct Header {
     /// Bytes of content, if they were known when the frame was begun. Below
     /// 2^63.
     pub content_size: Option<u64>,
-    /// Whether a CRC-32 of the content follows the body.
+    /// Whether a CRC-32 of header and content follows the body.
     pub checksum: bool,
     /// The dictionary needed to decode.
     pub dictionary: Option<u32>,

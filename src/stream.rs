@@ -4,7 +4,7 @@
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
-use crate::frame::{Crc32, Header, MAX_HEADER};
+use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
 
 /// Probability (Q16) that the content ends here, where its size is not stated
@@ -80,7 +80,7 @@ impl Options {
         self
     }
 
-    /// Whether a CRC-32 of the content ends the frame.
+    /// Whether a CRC-32 of header and content ends the frame.
     #[must_use]
     pub const fn checksum(mut self, on: bool) -> Self {
         self.checksum = on;
@@ -175,10 +175,14 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ///
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
-    /// model `M` is of another level.
+    /// model `M` is of another level, [`Error::ContentSize`] if the declared
+    /// size is 2^63 or more.
     pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
         if !M::supports(options.level) {
             return Err(Error::NoSuchLevel);
+        }
+        if options.content_size.is_some_and(|size| size > MAX_CONTENT_SIZE) {
+            return Err(Error::ContentSize);
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
@@ -193,13 +197,17 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
         let mut pending = Pending::new();
-        bytes[..len].iter().for_each(|&byte| pending.push(byte));
+        let mut crc = Crc32::new();
+        for &byte in &bytes[..len] {
+            pending.push(byte);
+            crc.update(byte);
+        }
         Ok(Self {
             memory,
             model,
             coder: BitEncoder::new(false),
             fallback: Fallback::new(),
-            crc: Crc32::new(),
+            crc,
             options,
             taken: 0,
             pending,
@@ -355,7 +363,7 @@ pub struct Decoder<W, M = AnyLevel> {
 #[allow(clippy::large_enum_variant)] // no allocator to box with
 enum DecoderState<M> {
     Header { bytes: [u8; MAX_HEADER], len: usize },
-    Start { header: Header, code: u32, len: u32 },
+    Start { header: Header, crc: Crc32, code: u32, len: u32 },
     Body(Body<M>),
     Checksum { expected: u32, bytes: u32, len: usize },
     Failed(Error),
@@ -441,11 +449,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     bytes[*len] = byte;
                     *len += 1;
                     if let Some((header, _)) = Header::parse(&bytes[..*len])? {
+                        let mut crc = Crc32::new();
+                        bytes[..*len].iter().for_each(|&byte| crc.update(byte));
                         self.accept(&header)?;
-                        self.state = DecoderState::Start { header, code: 0, len: 0 };
+                        self.state = DecoderState::Start { header, crc, code: 0, len: 0 };
                     }
                 }
-                DecoderState::Start { header, code, len } => {
+                DecoderState::Start { header, crc, code, len } => {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
@@ -459,7 +469,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                             model: M::new(header.level, self.memory.bytes(size)),
                             coder: BitDecoder::new(*code, false),
                             fallback: Fallback::new(),
-                            crc: Crc32::new(),
+                            crc: *crc,
                             given: 0,
                             ended: false,
                             partial: 0,

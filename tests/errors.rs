@@ -301,11 +301,9 @@ fn flipped_checksum() {
     }
 }
 
-/// KNOWN FLAW: storage that lost power often ends in zeros. A body and a
-/// checksum of zeros are a valid frame of no content, because the CRC-32 of
-/// nothing is 0, so a caller that stops at `Done` takes the loss for success.
+/// Storage that lost power often ends in zeros. Without the header in the
+/// checksum, a body and a checksum of zeros would be a frame of no content.
 #[test]
-#[ignore = "known flaw of format version 0: the checksum does not cover the header"]
 fn zeros_after_the_header_are_damage() {
     for header in [&[2][..], &[3, 0]] {
         let mut damaged = [0; 64];
@@ -351,4 +349,11 @@ fn errors_in_words_and_as_io_errors() {
         assert_eq!(as_io.kind(), kind);
         assert_eq!(as_io.to_string(), error.to_string());
     }
+}
+
+#[test]
+fn a_size_no_header_can_state() {
+    let options = Options::new(Level::MIN).content_size(1 << 63);
+    let encoder = Encoder::<_, statesmix::AnyLevel>::new(options, Heap::new());
+    assert_eq!(encoder.err(), Some(Error::ContentSize));
 }
