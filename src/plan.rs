@@ -214,18 +214,6 @@ const LEAN: &[Context] = &[
 /// The ten levels.
 pub(crate) const PLANS: [Plan; 10] = {
     use Selector as S;
-    const fn tiny(history: u32, contexts: &'static [Context], maps: usize) -> Plan {
-        Plan {
-            contexts,
-            maps,
-            selectors: &[S::Match],
-            final_selector: S::One,
-            stages: &[],
-            history,
-            matches: &[4],
-            match_log2: history - 2,
-        }
-    }
     const fn rich(history: u32, stages: &'static [u32]) -> Plan {
         Plan {
             contexts: RICH,
@@ -240,7 +228,6 @@ pub(crate) const PLANS: [Plan; 10] = {
     }
     [
         Plan {
-            //L0
             contexts: &[Order(0), Order(1)],
             maps: 1,
             selectors: &[S::One],
@@ -251,7 +238,6 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 9,
         },
         Plan {
-            //L1
             contexts: &[Order(0), Order(1), Order(2), Word],
             maps: 4,
             selectors: &[S::Match, S::Confidence],
@@ -262,7 +248,6 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 10,
         },
         Plan {
-            //L2
             contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Column],
             maps: 6,
             selectors: &[S::Match, S::Confidence],
@@ -273,7 +258,6 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 12,
         },
         Plan {
-            //L3
             contexts: &[
                 Order(0),
                 Order(1),
