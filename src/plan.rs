@@ -176,11 +176,11 @@ impl Layout {
 use Context::*;
 
 const RICH: &[Context] = &[
+    Order(0),
     Order(1),
     Order(2),
     Order(3),
     Order(4),
-    Order(5),
     Order(6),
     Word,
     WordPair,
@@ -191,7 +191,7 @@ const RICH: &[Context] = &[
     Sparse(0b0010),
     Sparse(0b0110),
     Sparse(0b1100),
-    Sparse(0b0101),
+    Sparse(0b11_0000),
     Sparse(0b1_1111 << 8),
     Above,
     Column,
@@ -218,7 +218,7 @@ pub(crate) const PLANS: [Plan; 10] = {
         Plan {
             contexts: RICH,
             maps: RICH.len(),
-            selectors: &[S::Partial, S::Confidence, S::Expected, S::Classes, S::Last, S::Column],
+            selectors: &[S::Partial, S::Confidence, S::Match, S::Classes, S::Last, S::Column],
             final_selector: S::Partial,
             stages,
             history,

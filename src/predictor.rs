@@ -369,7 +369,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let mut rest = &mut *tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
             let (table, after) = rest.split_at_mut(refinement::bytes(log2));
-            stage.update(table, bit, 7);
+            stage.update(table, bit, 6);
             rest = after;
         }
 

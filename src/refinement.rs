@@ -51,8 +51,9 @@ impl Stage {
     pub(crate) fn update(&self, table: &mut [u8], bit: bool, rate: u32) {
         let bin = &mut table[(self.bin as usize + usize::from(self.far)) * 2..][..2];
         let p = i32::from(u16::from_le_bytes([bin[0], bin[1]]));
-        let target = if bit { 65535 } else { 0 };
-        let p = p + ((target - p) >> rate);
+        // Both steps round away from zero, so that certainty can be reached.
+        let step = if bit { (65535 - p + (1 << rate) - 1) >> rate } else { -p >> rate };
+        let p = p + step;
         bin.copy_from_slice(&(p as u16).to_le_bytes());
     }
 }
