@@ -25,6 +25,7 @@ mod plan;
 mod predictor;
 mod refinement;
 mod slice;
+mod ssm;
 mod stream;
 
 pub use error::Error;

@@ -115,7 +115,6 @@ pub(crate) mod map {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
 
     #[test]
     fn a_slot_is_found_again() {
@@ -133,7 +132,7 @@ mod tests {
         for lines in [1, 3, 1000, 33_554_431] {
             for h in (0..1000).map(|h| hash(h, 1)).chain([0, u32::MAX]) {
                 let line = line_of(lines, h) as usize;
-                assert!(line % LINE == 0 && line / LINE < lines);
+                assert!(line.is_multiple_of(LINE) && line / LINE < lines);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
-use crate::{matching, mixer, ngram::map, refinement};
+use crate::{matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
 /// before.
@@ -31,6 +31,10 @@ pub(crate) enum Context {
     Column,
     /// The bytes above and above that.
     TwoAbove,
+    /// The byte the match model expects, coarsely how surely.
+    Foreseen,
+    /// The previous word.
+    LastWord,
 }
 
 /// What picks the row of a weight set.
@@ -44,8 +48,6 @@ pub(crate) enum Selector {
     Confidence,
     /// Length of the match and the expected bit.
     Match,
-    /// Expected byte (256 rows) and length (8).
-    Expected,
     /// Character classes of the last three bytes and the nibble.
     Classes,
     /// The last byte.
@@ -61,7 +63,6 @@ impl Selector {
             Self::Partial => 256,
             Self::Confidence => 8 * 8,
             Self::Match => 16 * 2 + 1,
-            Self::Expected => 256 * 4,
             Self::Classes => 512 * 2,
             Self::Last => 256,
             Self::Column => 256,
@@ -85,6 +86,31 @@ pub(crate) struct Plan {
     pub(crate) matches: &'static [u32],
     /// log2 of the positions a match model finds by hash.
     pub(crate) match_log2: u32,
+    /// The state space model, where the level has one.
+    pub(crate) ssm: Option<SsmPlan>,
+}
+
+/// The state space model of a level.
+pub(crate) struct SsmPlan {
+    /// State variables.
+    pub(crate) width: usize,
+    /// Embedding rows that the hashed contexts share.
+    pub(crate) rows: usize,
+    /// Bytes of truncated backpropagation.
+    pub(crate) span: usize,
+    /// Contexts beside the last byte.
+    pub(crate) contexts: &'static [Context],
+}
+
+impl SsmPlan {
+    pub(crate) const fn shape(&self) -> ssm::Shape {
+        ssm::Shape {
+            width: self.width,
+            rows: self.rows,
+            contexts: self.contexts.len(),
+            span: self.span,
+        }
+    }
 }
 
 /// Inputs a context gives to the mixer.
@@ -98,6 +124,7 @@ impl Plan {
     /// Mixer inputs with padding; the last one before it is a constant bias.
     pub(crate) const fn inputs(&self) -> usize {
         let n = self.contexts.len() * CONTEXT_INPUTS + self.matches.len() * MATCH_INPUTS + 1;
+        let n = if self.ssm.is_some() { n + ssm::INPUTS } else { n };
         n.next_multiple_of(mixer::LANES)
     }
 
@@ -137,6 +164,10 @@ impl Plan {
             matches,
             history: 1 << self.history,
             side: if self.history >= 14 { SIDE } else { 0 },
+            ssm: match &self.ssm {
+                Some(plan) => plan.shape().bytes(),
+                None => 0,
+            },
         }
     }
 }
@@ -153,6 +184,7 @@ pub(crate) struct Layout {
     pub(crate) matches: usize,
     pub(crate) history: usize,
     pub(crate) side: usize,
+    pub(crate) ssm: usize,
 }
 
 impl Layout {
@@ -164,6 +196,7 @@ impl Layout {
             + self.matches
             + self.history
             + self.side
+            + self.ssm
     }
 
     /// What is left for the slots of `total` bytes.
@@ -198,6 +231,33 @@ const RICH: &[Context] = &[
     TwoAbove,
 ];
 
+const FULL: &[Context] = &[
+    Order(0),
+    Order(1),
+    Order(2),
+    Order(3),
+    Order(4),
+    Order(5),
+    Order(6),
+    Word,
+    WordPair,
+    WordSkip,
+    Separators,
+    Indirect,
+    Expected,
+    Sparse(0b0010),
+    Sparse(0b0110),
+    Sparse(0b1100),
+    Sparse(0b11_0000),
+    Sparse(0b1_1111 << 8),
+    Above,
+    Column,
+    TwoAbove,
+    Sparse(0b1000),
+    Sparse(0b0101),
+    Sparse(0b1010),
+];
+
 const LEAN: &[Context] = &[
     Order(1),
     Order(2),
@@ -211,20 +271,41 @@ const LEAN: &[Context] = &[
     Column,
 ];
 
+/// Contexts of the state space model beside the last byte.
+const SPARSE_ROWS: &[Context] = &[
+    Order(2),
+    Order(3),
+    Word,
+    Foreseen,
+    Order(4),
+    LastWord,
+    Sparse(0b0110),
+    Order(6),
+    WordPair,
+    Above,
+    Column,
+    Sparse(0b1_1111 << 8),
+];
+
 /// The ten levels.
 pub(crate) const PLANS: [Plan; 10] = {
     use Selector as S;
-    const fn rich(history: u32, stages: &'static [u32]) -> Plan {
+    const fn rich(contexts: &'static [Context], history: u32, stages: &'static [u32]) -> Plan {
         Plan {
-            contexts: RICH,
-            maps: RICH.len(),
+            contexts,
+            maps: contexts.len(),
             selectors: &[S::Partial, S::Confidence, S::Match, S::Classes, S::Last, S::Column],
             final_selector: S::Partial,
             stages,
             history,
             matches: &[5, 12],
             match_log2: history - 3,
+            ssm: None,
         }
+    }
+    const fn with_ssm(mut plan: Plan, width: usize, rows: usize) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SPARSE_ROWS });
+        plan
     }
     [
         Plan {
@@ -236,6 +317,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             history: 11,
             matches: &[4],
             match_log2: 9,
+            ssm: None,
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2), Word],
@@ -246,6 +328,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             history: 12,
             matches: &[4],
             match_log2: 10,
+            ssm: None,
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Column],
@@ -256,6 +339,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             history: 14,
             matches: &[4],
             match_log2: 12,
+            ssm: None,
         },
         Plan {
             contexts: &[
@@ -276,6 +360,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             history: 16,
             matches: &[4],
             match_log2: 14,
+            ssm: None,
         },
         Plan {
             contexts: LEAN,
@@ -286,11 +371,12 @@ pub(crate) const PLANS: [Plan; 10] = {
             history: 18,
             matches: &[6],
             match_log2: 15,
+            ssm: None,
         },
-        rich(20, &[8, 11, 11]),
-        rich(22, &[8, 11, 12]),
-        rich(24, &[8, 11, 12]),
-        rich(26, &[8, 11, 12]),
-        rich(28, &[8, 11, 12]),
+        rich(RICH, 20, &[8, 11, 11]),
+        rich(RICH, 22, &[8, 11, 12]),
+        with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
     ]
 };

@@ -14,6 +14,7 @@ use crate::plan::{
     CONTEXT_INPUTS, Context, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
 };
 use crate::refinement::{self, Stage};
+use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
 const MAX_SETS: usize = 7;
@@ -22,6 +23,8 @@ const MAX_STAGES: usize = 4;
 
 /// Learning rates in units of 2^-19 for each unit of error and input.
 const MIX_RATE: Rate = Rate { base: 800, boost: 8000 };
+/// First weight of the state space model, Q14.
+const SSM_WEIGHT: i16 = 4096;
 const FINAL_RATE: Rate = Rate { base: 800, boost: 8000 };
 
 /// What the predictor remembers of the bytes so far, beside the tables.
@@ -71,6 +74,7 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     final_p: u32,
     final_row: u32,
     stages: [Stage; MAX_STAGES],
+    ssm: Ssm,
 }
 
 /// The memory of a level, cut into its tables.
@@ -83,6 +87,7 @@ struct Tables<'a> {
     matches: &'a mut [u8],
     history: &'a mut [u8],
     side: &'a mut [u8],
+    ssm: &'a mut [u8],
 }
 
 impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
@@ -93,6 +98,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
+    /// The first input of the state space model.
+    const SSM_INPUT: usize = N * CONTEXT_INPUTS + Self::PLAN.matches.len() * MATCH_INPUTS + 1;
 
     #[inline]
     fn tables(memory: &mut [u8]) -> Tables<'_> {
@@ -106,6 +113,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let (stages, rest) = rest.split_at_mut(layout.stages);
         let (matches, rest) = rest.split_at_mut(layout.matches);
         let (history, rest) = rest.split_at_mut(layout.history);
+        let (side, rest) = rest.split_at_mut(layout.side);
         Tables {
             slots,
             maps: maps.as_chunks_mut().0,
@@ -114,7 +122,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             stages,
             matches,
             history,
-            side: &mut rest[..layout.side],
+            side,
+            ssm: &mut rest[..layout.ssm],
         }
     }
 
@@ -122,7 +131,15 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     pub(crate) fn new(memory: &mut [u8]) -> Self {
         let tables = Self::tables(memory);
         map::reset(tables.maps);
-        mixer::reset(tables.weights, M, |i| if i < N { (16384 * 3 / (N + 6)) as i16 } else { 0 });
+        mixer::reset(tables.weights, M, |i| {
+            if Self::PLAN.ssm.is_some() && i == Self::SSM_INPUT {
+                SSM_WEIGHT
+            } else if i < N {
+                (16384 * 3 / (N + 6)) as i16
+            } else {
+                0
+            }
+        });
         let sets = Self::PLAN.selectors.len();
         mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
             if i < sets { (16384 / sets) as i16 } else { 0 }
@@ -156,6 +173,10 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             final_p: 32768,
             final_row: 0,
             stages: [Stage::default(); MAX_STAGES],
+            ssm: match &Self::PLAN.ssm {
+                Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
+                None => Ssm::default(),
+            },
         };
         predictor.start_byte(&mut Self::tables(memory));
         predictor.predict(&mut Self::tables(memory));
@@ -177,6 +198,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         recent.bit_index += 1;
         if recent.bit_index == 8 {
             let byte = recent.partial as u8;
+            if let Some(plan) = &Self::PLAN.ssm {
+                self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
+            }
             self.push(byte, tables);
             self.start_byte(tables);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -301,11 +325,14 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         } else {
             u32::from_le_bytes(tables.side.as_chunks::<4>().0[(r.bytes & 0xFF) as usize])
         };
-        for (i, (h, context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
+        let foreseen = self.matches[0]
+            .expected_byte()
+            .map_or(0, |b| 1 + u32::from(b) + 256 * (self.matches[0].length_bucket() / 4));
+        let hash_of = |i: usize, context: Context| {
             let c1 = r.bytes as u32 & 0xFF;
             let masked = |bytes: u64, i: u32| hash(hash(i, bytes as u32), (bytes >> 32) as u32);
             let i = (i as u32 + 1) << 16;
-            *h = match *context {
+            match context {
                 Context::Order(0) => i,
                 Context::Order(n) => masked(r.bytes << (64 - 8 * n) >> (64 - 8 * n), i),
                 Context::Word => hash(hash(i, r.words[0]), if r.words[0] == 0 { c1 } else { 0 }),
@@ -329,7 +356,20 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 Context::Above => hash(hash(hash(i, r.above), c1), 0),
                 Context::Column => hash(hash(hash(i, r.above), r.column), 0),
                 Context::TwoAbove => hash(hash(hash(i, r.above), r.above2), 0),
-            };
+                Context::Foreseen => hash(hash(i, foreseen), 0),
+                Context::LastWord => hash(hash(i, r.words[1]), 0),
+            }
+        };
+        for (i, (h, context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
+            *h = hash_of(i, *context);
+        }
+        if let Some(plan) = &Self::PLAN.ssm {
+            let mut hashes = [0; ssm::MAX_CONTEXTS];
+            let hashes = &mut hashes[..plan.contexts.len()];
+            for (i, (h, context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
+                *h = hash_of(i, *context);
+            }
+            self.ssm.start_byte(&plan.shape(), r.bytes as u8, hashes, tables.ssm);
         }
         self.pick_slots(tables);
     }
@@ -366,6 +406,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let target = if bit { 65536 } else { 0 };
         let r = &self.recent;
 
+        if Self::PLAN.ssm.is_some() {
+            self.ssm.learn(bit, self.p);
+        }
         let mut rest = &mut *tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
             let (table, after) = rest.split_at_mut(refinement::bytes(log2));
@@ -434,6 +477,10 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             rest = after;
         }
         bias[0] = 256;
+        if let Some(plan) = &Self::PLAN.ssm {
+            let inputs = self.ssm.predict(&plan.shape(), r.partial, tables.ssm);
+            bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
+        }
 
         let mut base = 0;
         let (mut x, mut p) = (0, 32768);
@@ -495,12 +542,6 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             Selector::Match => match self.matches[0].expected_bit(r.partial, r.bit_index) {
                 None => 0,
                 Some(bit) => 1 + self.matches[0].length_bucket() * 2 + u32::from(bit),
-            },
-            Selector::Expected => match self.matches[0].expected_byte() {
-                Some(byte) if self.matches[0].expected_bit(r.partial, r.bit_index).is_some() => {
-                    u32::from(byte) * 4 + self.matches[0].length_bucket() / 4
-                }
-                _ => 0,
             },
             Selector::Classes => {
                 (class(r.bytes) * 64 + class(r.bytes >> 8) * 8 + class(r.bytes >> 16)) * 2
