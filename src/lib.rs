@@ -10,6 +10,7 @@ extern crate std;
 
 mod bit_history;
 mod coder;
+mod context;
 mod error;
 mod fallback;
 mod frame;

@@ -17,7 +17,7 @@ use crate::bit_history::{NEXT, prior};
 pub(crate) const LINE: usize = 64;
 
 /// Multiplier of Fibonacci hashing, 2^32 / golden ratio.
-const PHI: u32 = 0x9E37_79B1;
+pub(crate) const PHI: u32 = 0x9E37_79B1;
 
 /// Mixes `value` into `hash`.
 #[inline]

@@ -1,6 +1,7 @@
 //! What each level consists of: contexts, weight sets, refinement stages and
 //! the sizes of everything, so that a level fills its memory to the byte.
 
+use crate::context::SIDE;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
 use crate::{matching, mixer, ngram::map, refinement, ssm};
@@ -17,7 +18,7 @@ pub(crate) enum Context {
     WordPair,
     /// The current word and the one before the previous.
     WordSkip,
-    /// The last bytes that are no letters, and how long ago they were.
+    /// The last three bytes of no word, and whether a word is under way.
     Separators,
     /// What followed the last byte the last two times, and the byte.
     Indirect,
@@ -27,9 +28,9 @@ pub(crate) enum Context {
     Sparse(u32),
     /// The byte above in a record or line, and c1.
     Above,
-    /// The byte above and the column.
+    /// The byte above and the column it stands in.
     Column,
-    /// The bytes above and above that.
+    /// The byte above and the one above that; in lines, the one after it.
     TwoAbove,
     /// The byte the match model expects, coarsely how surely.
     Foreseen,
@@ -171,9 +172,6 @@ impl Plan {
         }
     }
 }
-
-/// Bytes of the side tables: what followed each byte, and where each stood.
-pub(crate) const SIDE: usize = 256 * 4 + 256 * 8;
 
 /// Sizes of the parts of a level's memory, in bytes.
 pub(crate) struct Layout {

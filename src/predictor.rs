@@ -6,13 +6,12 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
+use crate::context::Recent;
 use crate::logistic::stretch;
 use crate::matching::{self, Match};
 use crate::mixer::{self, Rate, row_bytes};
-use crate::ngram::{LINE, SLOT, find_slot, hash, line_of, map, next_state};
-use crate::plan::{
-    CONTEXT_INPUTS, Context, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
-};
+use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
+use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
@@ -23,35 +22,15 @@ const MAX_STAGES: usize = 4;
 
 /// Learning rates in units of 2^-19 for each unit of error and input.
 const MIX_RATE: Rate = Rate { base: 800, boost: 8000 };
+const FINAL_RATE: Rate = Rate { base: 800, boost: 8000 };
 /// First weight of the state space model, Q14.
 const SSM_WEIGHT: i16 = 4096;
-const FINAL_RATE: Rate = Rate { base: 800, boost: 8000 };
-
-/// What the predictor remembers of the bytes so far, beside the tables.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    /// The current byte's bits with a leading 1.
-    partial: u32,
-    /// Bits of the current byte known, 0..8.
-    bit_index: u32,
-    /// The last eight bytes, the newest lowest.
-    bytes: u64,
-    /// Number of whole bytes so far, modulo 2^32.
-    pos: u32,
-    /// Hashes of the current word and of the two before it.
-    words: [u32; 3],
-    /// Bytes that are no letters, hashed, and the distance to the last one.
-    separators: u32,
-    /// The distance between records, and the byte above.
-    period: u32,
-    votes: u32,
-    rival: u32,
-    line_start: u32,
-    line_before: u32,
-    above: u32,
-    above2: u32,
-    column: u32,
-}
+/// A refinement stage moves by 2^-6 of the error.
+const REFINEMENT_RATE: u32 = 6;
+/// Orders that count towards the mixers' confidence: the first ones.
+const KNOWN: usize = 7;
+/// Bits after which an adaptive probability no longer slows down.
+const MAP_LIMIT: u32 = 255;
 
 /// The model of level `L`, with `N` contexts and `M` mixer inputs (both follow
 /// from the level). Its tables live in a slice passed to each call, always the
@@ -98,6 +77,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
+    /// Bytes of each match model.
+    const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
     const SSM_INPUT: usize = N * CONTEXT_INPUTS + Self::PLAN.matches.len() * MATCH_INPUTS + 1;
 
@@ -150,16 +131,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             refinement::reset(stage);
             rest = after;
         }
-        let mut rest = tables.matches;
-        let log2 = Self::PLAN.match_log2;
-        for _ in Self::PLAN.matches {
-            let (model, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
-            matching::reset(matching::tables(model).1);
-            rest = after;
+        for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
+            matching::reset(matching::tables(bytes).1);
         }
         let mut predictor = Self {
             p: 32768,
-            recent: Recent { partial: 1, ..Recent::default() },
+            recent: Recent::new(),
             hashes: [0; N],
             lines: [0; N],
             slots: [0; N],
@@ -201,8 +178,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             if let Some(plan) = &Self::PLAN.ssm {
                 self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
             }
-            self.push(byte, tables);
-            self.start_byte(tables);
+            self.next_byte(byte, tables);
         } else if recent.bit_index.is_multiple_of(2) {
             self.pick_slots(tables);
         }
@@ -212,164 +188,38 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// Takes note of a byte that was coded without the model.
     pub(crate) fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         let tables = &mut Self::tables(memory);
-        self.push(byte, tables);
-        self.start_byte(tables);
+        self.next_byte(byte, tables);
         self.predict(tables);
     }
 
-    /// Puts a whole byte into the history.
-    fn push(&mut self, byte: u8, tables: &mut Tables) {
-        let r = &mut self.recent;
-        let mask = tables.history.len() - 1;
-        tables.history[r.pos as usize & mask] = byte;
-        r.pos = r.pos.wrapping_add(1);
-        let c1 = byte as u32;
-        let c2 = r.bytes as u32 & 0xFF;
-        r.bytes = r.bytes << 8 | u64::from(byte);
-        r.partial = 1;
-        r.bit_index = 0;
-
-        let lower = byte.to_ascii_lowercase();
-        if lower.is_ascii_lowercase() || byte >= 128 {
-            r.words[0] = hash(r.words[0], u32::from(lower) + 1);
-        } else {
-            if r.words[0] != 0 {
-                r.words = [0, r.words[0], r.words[1]];
-            }
-            r.separators = (r.separators << 8 | c1) & 0x00FF_FFFF;
-        }
-
-        if tables.side.is_empty() {
-            return;
-        }
-        // What followed c2 the last two times.
-        let (followed, stood) = tables.side.split_at_mut(1024);
-        let entry = &mut followed.as_chunks_mut::<4>().0[c2 as usize];
-        let seen = u32::from_le_bytes(*entry) << 8 | c1;
-        *entry = seen.to_le_bytes();
-
-        // Record length: the distance between equal bytes, when it repeats.
-        let entry = &mut stood.as_chunks_mut::<8>().0[c1 as usize];
-        let last = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
-        let before = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
-        let distance = r.pos.wrapping_sub(last);
-        if distance > 1 && distance == before && distance < 1 << 14 {
-            if distance == r.period {
-                r.votes = (r.votes + 1).min(255);
-            } else if distance == r.rival {
-                if r.votes < 2 {
-                    r.period = distance;
-                    r.votes = 16;
-                } else {
-                    r.votes -= 2;
-                }
-            } else {
-                r.rival = distance;
+    /// Puts a whole byte into the history and sets up the contexts of the next.
+    fn next_byte(&mut self, byte: u8, tables: &mut Tables) {
+        self.recent.push(byte, tables.history, tables.side);
+        let (recent, history) = (&self.recent, &*tables.history);
+        let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
+        for ((model, bytes), &min) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches) {
+            if recent.pos >= min {
+                let h = recent.hash_of_last(min, history).wrapping_mul(PHI);
+                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, min);
             }
         }
-        entry[..4].copy_from_slice(&r.pos.to_le_bytes());
-        entry[4..].copy_from_slice(&distance.to_le_bytes());
-
-        if byte == b'\n' {
-            r.line_before = r.line_start;
-            r.line_start = r.pos;
-        }
-        let line = r.pos.wrapping_sub(r.line_start);
-        let text =
-            line < 1000 && r.line_start != 0 && r.pos.wrapping_sub(r.line_before) as usize <= mask;
-        let (above, above2, column) = if text {
-            let at = r.line_before.wrapping_add(line);
-            let at = if at.wrapping_sub(r.line_start) as i32 >= 0 {
-                r.line_start.wrapping_sub(1)
-            } else {
-                at
-            };
-            (at, at.wrapping_add(1), line)
-        } else {
-            let period = r.period.max(1);
-            (r.pos.wrapping_sub(period), r.pos.wrapping_sub(period * 2), r.pos % period)
-        };
-        r.above = u32::from(tables.history[above as usize & mask]);
-        r.above2 = u32::from(tables.history[above2 as usize & mask]);
-        r.column = column;
+        self.start_byte(tables);
     }
 
     /// Sets up the contexts of a new byte.
     fn start_byte(&mut self, tables: &mut Tables) {
-        let r = &self.recent;
-        let mut rest = &mut *tables.matches;
-        let log2 = Self::PLAN.match_log2;
-        for (model, &min) in self.matches.iter_mut().zip(Self::PLAN.matches) {
-            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
-            let (table, _) = matching::tables(bytes);
-            let mut h = min;
-            if min <= 8 {
-                let low = r.bytes << (64 - 8 * min);
-                h = hash(hash(h, low as u32), (low >> 32) as u32);
-            } else {
-                let mask = tables.history.len() - 1;
-                for i in 1..=min {
-                    h = hash(h, u32::from(tables.history[r.pos.wrapping_sub(i) as usize & mask]));
-                }
-            }
-            if r.pos >= min {
-                model.next_byte(table, tables.history, r.pos, h.wrapping_mul(0x9E37_79B1), min);
-            }
-            rest = after;
-        }
-        let expected = self.matches[0]
-            .expected_byte()
-            .map_or(0, |b| 1 + u32::from(b) + 256 * self.matches[0].length_bucket());
-        let followed = if tables.side.is_empty() {
-            0
-        } else {
-            u32::from_le_bytes(tables.side.as_chunks::<4>().0[(r.bytes & 0xFF) as usize])
-        };
-        let foreseen = self.matches[0]
-            .expected_byte()
-            .map_or(0, |b| 1 + u32::from(b) + 256 * (self.matches[0].length_bucket() / 4));
-        let hash_of = |i: usize, context: Context| {
-            let c1 = r.bytes as u32 & 0xFF;
-            let masked = |bytes: u64, i: u32| hash(hash(i, bytes as u32), (bytes >> 32) as u32);
-            let i = (i as u32 + 1) << 16;
-            match context {
-                Context::Order(0) => i,
-                Context::Order(n) => masked(r.bytes << (64 - 8 * n) >> (64 - 8 * n), i),
-                Context::Word => hash(hash(i, r.words[0]), if r.words[0] == 0 { c1 } else { 0 }),
-                Context::WordPair => hash(hash(hash(i, r.words[0]), r.words[1]), c1),
-                Context::WordSkip => hash(hash(hash(i, r.words[0]), r.words[2]), c1),
-                Context::Separators => hash(hash(i, r.separators), r.words[0].min(1)),
-                Context::Indirect => hash(hash(i, followed & 0xFFFF), c1),
-                Context::Expected => hash(hash(i, expected), c1),
-                Context::Sparse(mask) => {
-                    let mut m = 0;
-                    for b in 0..8 {
-                        if mask >> b & 1 == 1 {
-                            m |= 0xFF << (8 * b);
-                        }
-                        if mask >> (8 + b) & 1 == 1 {
-                            m |= 0xF0 << (8 * b);
-                        }
-                    }
-                    masked(r.bytes & m, i)
-                }
-                Context::Above => hash(hash(hash(i, r.above), c1), 0),
-                Context::Column => hash(hash(hash(i, r.above), r.column), 0),
-                Context::TwoAbove => hash(hash(hash(i, r.above), r.above2), 0),
-                Context::Foreseen => hash(hash(i, foreseen), 0),
-                Context::LastWord => hash(hash(i, r.words[1]), 0),
-            }
-        };
-        for (i, (h, context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            *h = hash_of(i, *context);
+        let recent = &self.recent;
+        let hash_of = |place, context| recent.hash(context, place, &self.matches[0], tables.side);
+        for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
+            *h = hash_of(i, context);
         }
         if let Some(plan) = &Self::PLAN.ssm {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
-            for (i, (h, context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                *h = hash_of(i, *context);
+            for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
+                *h = hash_of(i, context);
             }
-            self.ssm.start_byte(&plan.shape(), r.bytes as u8, hashes, tables.ssm);
+            self.ssm.start_byte(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
         self.pick_slots(tables);
     }
@@ -412,7 +262,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let mut rest = &mut *tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
             let (table, after) = rest.split_at_mut(refinement::bytes(log2));
-            stage.update(table, bit, 6);
+            stage.update(table, bit, REFINEMENT_RATE);
             rest = after;
         }
 
@@ -426,13 +276,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             mixer::learn(row, &self.inputs, target - p as i32, MIX_RATE);
         }
 
-        let mut rest = &mut *tables.matches;
-        let log2 = Self::PLAN.match_log2;
-        for (model, _) in self.matches.iter_mut().zip(Self::PLAN.matches) {
-            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
-            let (_, maps) = matching::tables(bytes);
-            model.update(maps, r.partial, r.bit_index, bit);
-            rest = after;
+        let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
+        for (model, bytes) in self.matches.iter_mut().zip(models) {
+            model.update(matching::tables(bytes).1, r.partial, r.bit_index, bit);
         }
 
         let node = self.node();
@@ -441,7 +287,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             self.slots.iter().zip(&self.states).zip(&mut self.histories).enumerate()
         {
             let map = &mut maps[i.min(Self::PLAN.maps - 1)];
-            map::update(&mut map[usize::from(state)], bit, 255);
+            map::update(&mut map[usize::from(state)], bit, MAP_LIMIT);
             let next = next_state(state, bit);
             history[node] = next;
             tables.slots[slot as usize + node] = next;
@@ -460,21 +306,17 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             let map = &maps[i.min(Self::PLAN.maps - 1)];
             let state = history[node];
             self.states[i] = state;
-            known += u32::from(i < 7 && state != 0);
+            known += u32::from(i < KNOWN && state != 0);
             let p = map::p(map[usize::from(state)]);
             sts[i] = stretch(p);
             leans[i] = ((i32::from(p) - 32768) >> 5) as i16;
             runs[i] = sts[i] & RUN[usize::from(state)];
         }
-        let mut rest = &mut *tables.matches;
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
-        let log2 = Self::PLAN.match_log2;
-        for (model, input) in self.matches.iter_mut().zip(matches.as_chunks_mut::<MATCH_INPUTS>().0)
-        {
-            let (bytes, after) = rest.split_at_mut(matching::bytes(log2, Self::PLAN.history));
-            let (_, maps) = matching::tables(bytes);
-            *input = model.predict(maps, r.partial, r.bit_index);
-            rest = after;
+        let matches = matches.as_chunks_mut::<MATCH_INPUTS>().0;
+        let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
+        for ((model, bytes), input) in self.matches.iter_mut().zip(models).zip(matches) {
+            *input = model.predict(matching::tables(bytes).1, r.partial, r.bit_index);
         }
         bias[0] = 256;
         if let Some(plan) = &Self::PLAN.ssm {
@@ -511,7 +353,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 0 => r.partial,
                 n => {
                     let bytes = r.bytes as u32 & (u32::MAX >> (32 - 8 * n));
-                    hash(hash(n as u32, bytes), r.partial).wrapping_mul(0x9E37_79B1) >> (32 - log2)
+                    hash(hash(n as u32, bytes), r.partial).wrapping_mul(PHI) >> (32 - log2)
                 }
             };
             sum += self.stages[order].refine(table, context, x);

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use common::{decode, encode, level, options, random, records, text};
 use statesmix::{AnyLevel, Heap, Level, compress_message, decompress_message};
 
-const LEVELS: std::ops::RangeInclusive<u8> = 0..=6;
+const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
 
 fn contents() -> [(&'static str, Vec<u8>); 5] {
     [
