@@ -47,7 +47,7 @@ pub(crate) fn squash(x: i32) -> u32 {
     (a * (256 - f) + b * f + 128) >> 8
 }
 
-/// Natural logarithm of `n / 65536` in Q16 (negative), for `n` in `1..=65536`.
+/// Natural logarithm of `n / 65536` in Q16, for `n` from 1 to below 2^17.
 const fn ln_q16(n: u32) -> i32 {
     // log2 bit by bit: square the mantissa, a carry out is the next bit.
     let z = n.leading_zeros();
@@ -66,7 +66,7 @@ const fn ln_q16(n: u32) -> i32 {
     ((log2 * 2_977_044_472) >> 40) as i32
 }
 
-/// Q8 stretch of `p + 1/2` where p is a Q17 numerator, rounded.
+/// Stretch, Q8, of a probability in Q17, rounded.
 const fn stretch_of(p_q17: u32) -> i16 {
     // Two Q16 logarithms of Q17 arguments: the common factor cancels.
     let x = ln_q16(p_q17) - ln_q16((1 << 17) - p_q17);

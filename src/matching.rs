@@ -78,6 +78,9 @@ impl Match {
             if self.misses.count_ones() > MISSES {
                 self.at = 0;
             }
+            if self.at == 0 {
+                self.len = 0; // lost, or wrapped around after 4 GiB
+            }
         }
         let found = swap(table, history.len(), hash, pos);
         if self.at == 0 || self.len < min {
@@ -96,7 +99,7 @@ impl Match {
     #[inline]
     pub(crate) fn expected_bit(&self, partial: u32, bit_index: u32) -> Option<bool> {
         let agrees = self.expected >> (8 - bit_index) == partial;
-        (agrees && self.expected != 0).then_some(self.expected >> (7 - bit_index) & 1 == 1)
+        agrees.then_some(self.expected >> (7 - bit_index) & 1 == 1)
     }
 
     /// The expected byte, if any.
@@ -104,7 +107,7 @@ impl Match {
         (self.expected != 0).then_some(self.expected as u8)
     }
 
-    /// Length in four steps a doubling, 0..16.
+    /// Coarse logarithm of the length, 0..16.
     pub(crate) fn length_bucket(&self) -> u32 {
         bucket(self.len)
     }
@@ -145,7 +148,7 @@ impl Match {
 pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
     for (context, entry) in maps.iter_mut().enumerate() {
         let len = (context / 8) as u32;
-        // A match of length n errs about once in n + 2 bits.
+        // A match errs about once in three times its bucket.
         let p = 65535 - 65536 / (len * 3 + 3);
         *entry = (p << 16).to_le_bytes();
     }
@@ -172,10 +175,11 @@ fn swap(table: &mut [u8], history: usize, hash: u32, pos: u32) -> u32 {
 /// How many bytes before `a` and before `b` are the same, up to [`LONGEST`].
 fn common(history: &[u8], a: u32, b: u32) -> u32 {
     let mask = history.len() - 1;
-    if a == 0 || b.wrapping_sub(a) as usize > mask {
+    let distance = b.wrapping_sub(a);
+    if a == 0 || distance == 0 || distance as usize > mask {
         return 0;
     }
-    let room = (history.len() as u32 - b.wrapping_sub(a)).min(a).min(LONGEST);
+    let room = (history.len() as u32 - distance).min(a).min(LONGEST);
     let mut len = 0;
     while len < room
         && history[a.wrapping_sub(1 + len) as usize & mask]

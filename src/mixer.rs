@@ -14,6 +14,13 @@ use wide::i16x8;
 /// Inputs are padded to a multiple of this.
 pub(crate) const LANES: usize = 8;
 
+/// Most inputs: a lane of [`dot`] adds up a quarter of the products, each of a
+/// weight below 2^15 and an input that hardly exceeds 9 in Q8.
+pub(crate) const MAX_INPUTS: usize = {
+    let inputs = 4 * ((1 << 31) / ((1 << 15) * (9 << 8)) - 1);
+    inputs / LANES * LANES
+};
+
 /// Bytes of a row of `inputs` weights: the weights, then how often it was used.
 pub(crate) const fn row_bytes(inputs: usize) -> usize {
     inputs * 2 + 2
@@ -34,7 +41,6 @@ pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
     for (w, x) in weights.iter().zip(inputs) {
         sum += load(w).dot(i16x8::new(*x));
     }
-    // Lanes hold at most 8 products below 2^27 each; add them up without risk.
     let [a, b, c, d] = sum.to_array();
     ((i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d)) >> 10) as i32
 }
@@ -42,7 +48,8 @@ pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
 /// Moves the weights by `step * input`; `step` is Q16 of a weight unit.
 #[inline]
 fn train(weights: &mut [u8], inputs: &[i16], step: i16) {
-    // The largest input times a smaller step rounds to nothing.
+    // A context's largest input, 9 in Q8, times a smaller step rounds to
+    // nothing. (The few inputs that go up to 12 lose a last digit.)
     if step.abs() <= (0x7FFF / (9 << 8)) {
         return;
     }

@@ -76,10 +76,10 @@ pub(crate) mod map {
 
     /// 1 / (n + 1.6) in Q16: close to averaging at first, never slower than
     /// the limit of the table.
-    const RATE: [u16; 1024] = {
-        let mut rate = [0; 1024];
+    const RATE: [u16; 256] = {
+        let mut rate = [0; 256];
         let mut n = 0;
-        while n < 1024 {
+        while n < 256 {
             rate[n] = (655_360 / (n as u32 * 10 + 16)) as u16;
             n += 1;
         }

@@ -16,9 +16,9 @@ use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
-const MAX_SETS: usize = 7;
+const MAX_SETS: usize = 6;
 /// Most refinement stages of any level.
-const MAX_STAGES: usize = 4;
+const MAX_STAGES: usize = 3;
 
 /// Learning rates in units of 2^-19 for each unit of error and input.
 const MIX_RATE: Rate = Rate { base: 800, boost: 8000 };
@@ -73,6 +73,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
+        assert!(M <= mixer::MAX_INPUTS);
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
         plan
     };

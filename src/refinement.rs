@@ -2,7 +2,7 @@
 //! to the frequency with which it came true.
 //!
 //! 33 bins spread evenly over the stretched probability; the value between
-//! two bins is interpolated, and both learn (Mahoney, "Data Compression
+//! two bins is interpolated, and the nearer one learns (Mahoney, "Data Compression
 //! Explained", 4.3.3).
 
 use crate::logistic::squash;

@@ -356,6 +356,7 @@ pub(crate) fn encode_byte<M: Model>(
 pub struct Decoder<W, M = AnyLevel> {
     memory: W,
     limit: Level,
+    header: Option<Header>,
     state: DecoderState<M>,
 }
 
@@ -393,7 +394,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// [`Level::workspace`] bytes for the highest level that comes.
     pub fn new(limit: Level, memory: W) -> Self {
         let (len, bytes) = AT_HEADER;
-        Self { memory, limit, state: DecoderState::Header { bytes, len } }
+        Self { memory, limit, header: None, state: DecoderState::Header { bytes, len } }
     }
 
     /// Takes what it can from `input` and writes what it can to `output`.
@@ -430,13 +431,10 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         }
     }
 
-    /// The header of the frame being decoded, once it is known.
+    /// The header of the frame being decoded or, between two frames, of the
+    /// last one: also of a frame that was refused for its header.
     pub fn header(&self) -> Option<&Header> {
-        match &self.state {
-            DecoderState::Start { header, .. } => Some(header),
-            DecoderState::Body(body) => Some(&body.header),
-            _ => None,
-        }
+        self.header.as_ref()
     }
 
     fn run(&mut self, io: &mut Io) -> Result<Status, Error> {
@@ -451,6 +449,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     if let Some((header, _)) = Header::parse(&bytes[..*len])? {
                         let mut crc = Crc32::new();
                         bytes[..*len].iter().for_each(|&byte| crc.update(byte));
+                        self.header = Some(header);
                         self.accept(&header)?;
                         self.state = DecoderState::Start { header, crc, code: 0, len: 0 };
                     }

@@ -545,11 +545,14 @@ mod unix {
     fn a_signal_removes_the_temporary_file() {
         let place = Place::new();
         let mut child = place.command(&["-0", "-o", "b"]).stdin(Stdio::piped()).spawn().unwrap();
+        // Held open: at the end of its input the command would be done.
+        let stdin = child.stdin.take();
         wait_for_temporary(&place);
         // Not SIGINT or SIGHUP, which whoever runs the tests may have ignored.
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().signal(), Some(15));
+        drop(stdin);
         assert_eq!(place.names(), [""; 0]);
     }
 

@@ -78,30 +78,21 @@ pub(crate) fn decode(
     let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
     let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);
     let (mut start, mut end) = (0, 0);
-    let mut frame: Option<Frame> = None;
-    // Of what was read: up to where it is decoded, up to where frames are done.
+    // Of what was read and written: up to where it is decoded, up to where
+    // frames are done.
     let (mut decoded, mut complete) = (0, 0);
+    let mut given = 0;
     loop {
-        // The decoder knows the header only while it is inside the frame, and
-        // a small frame may begin and end in one call: up to the end of the
-        // header, one byte a call.
-        let upto = if frame.is_some() { end } else { end.min(start + 1) };
-        let progress = decoder.decode(&code[start..upto], &mut content)?;
+        let progress = decoder.decode(&code[start..end], &mut content)?;
         start += progress.consumed;
         decoded += progress.consumed as u64;
         output.write_all(&content[..progress.produced]).map_err(Fault::Write)?;
         meter.written += progress.produced as u64;
-        if frame.is_none() {
-            frame = decoder.header().map(|&header| Frame { header, compressed: 0, content: 0 });
-        }
-        if let Some(frame) = &mut frame {
-            frame.content += progress.produced as u64;
-        }
         if progress.status == Status::Done {
-            let compressed = decoded - complete;
-            complete = decoded;
-            let frame = frame.take().expect("a frame has a header");
-            done(Frame { compressed, ..frame }).map_err(Fault::Told)?;
+            let header = *decoder.header().expect("a frame has a header");
+            let (compressed, content) = (decoded - complete, meter.written - given);
+            (complete, given) = (decoded, meter.written);
+            done(Frame { header, compressed, content }).map_err(Fault::Told)?;
         }
         let drained = progress.status != Status::OutputFull;
         if !drained || start == end {
