@@ -206,6 +206,7 @@ impl Layout {
 
 use Context::*;
 
+/// Contexts of levels 5 and 6.
 const RICH: &[Context] = &[
     Order(0),
     Order(1),
@@ -229,6 +230,8 @@ const RICH: &[Context] = &[
     TwoAbove,
 ];
 
+/// Contexts from level 7: those of [`RICH`] and the next best, in an order that
+/// the format fixes, because a context's place salts its hash.
 const FULL: &[Context] = &[
     Order(0),
     Order(1),
@@ -256,6 +259,7 @@ const FULL: &[Context] = &[
     Sparse(0b1010),
 ];
 
+/// Contexts of level 4: the best for their time.
 const LEAN: &[Context] = &[
     Order(1),
     Order(2),
