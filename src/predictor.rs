@@ -7,7 +7,7 @@
 
 use crate::bit_history::RUN;
 use crate::context::Recent;
-use crate::logistic::stretch;
+use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, Rate, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
@@ -16,7 +16,11 @@ use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
-const MAX_SETS: usize = 6;
+const MAX_SETS: usize = 8;
+/// Most final mixers of any level.
+const MAX_FINALS: usize = 4;
+/// Most match models of any level.
+const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
@@ -45,13 +49,13 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     /// The slots' contents.
     histories: [[u8; SLOT]; N],
     states: [u8; N],
-    matches: [Match; 2],
+    matches: [Match; MAX_MATCHES],
     inputs: [i16; M],
     rows: [u32; MAX_SETS],
     set_p: [u32; MAX_SETS],
     final_inputs: [i16; FINAL_INPUTS],
-    final_p: u32,
-    final_row: u32,
+    final_p: [u32; MAX_FINALS],
+    final_rows: [u32; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
     ssm: Ssm,
 }
@@ -73,8 +77,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
-        assert!(M <= mixer::MAX_INPUTS);
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
+        assert!(plan.final_selectors.len() <= MAX_FINALS && plan.matches.len() <= MAX_MATCHES);
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
@@ -143,13 +147,13 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             slots: [0; N],
             histories: [[0; SLOT]; N],
             states: [0; N],
-            matches: [Match::default(); 2],
+            matches: [Match::default(); MAX_MATCHES],
             inputs: [0; M],
             rows: [0; MAX_SETS],
             set_p: [32768; MAX_SETS],
             final_inputs: [0; FINAL_INPUTS],
-            final_p: 32768,
-            final_row: 0,
+            final_p: [32768; MAX_FINALS],
+            final_rows: [0; MAX_FINALS],
             stages: [Stage::default(); MAX_STAGES],
             ssm: match &Self::PLAN.ssm {
                 Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
@@ -198,10 +202,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         self.recent.push(byte, tables.history, tables.side);
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), &min) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches) {
-            if recent.pos >= min {
-                let h = recent.hash_of_last(min, history).wrapping_mul(PHI);
-                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, min);
+        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches)
+        {
+            if recent.pos >= finder.min {
+                let h = recent.hash_of_last(finder.min, history).wrapping_mul(PHI);
+                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, finder);
             }
         }
         self.start_byte(tables);
@@ -210,7 +215,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// Sets up the contexts of a new byte.
     fn start_byte(&mut self, tables: &mut Tables) {
         let recent = &self.recent;
-        let hash_of = |place, context| recent.hash(context, place, &self.matches[0], tables.side);
+        let matches = &self.matches[..Self::PLAN.matches.len()];
+        let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, context);
         }
@@ -268,9 +274,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
 
         if Self::PLAN.selectors.len() > 1 {
-            let row = &mut tables.final_weights
-                [self.final_row as usize * row_bytes(FINAL_INPUTS)..][..row_bytes(FINAL_INPUTS)];
-            mixer::learn(row, &self.final_inputs, target - self.final_p as i32, FINAL_RATE);
+            let finals = self.final_rows.iter().zip(&self.final_p);
+            for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
+                let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                    [..row_bytes(FINAL_INPUTS)];
+                mixer::learn(row, &self.final_inputs, target - p as i32, FINAL_RATE);
+            }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
             let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
@@ -337,11 +346,20 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             self.final_inputs[i] = (x >> 4) as i16;
         }
         if Self::PLAN.selectors.len() > 1 {
-            self.final_row = self.select(Self::PLAN.final_selector, known);
-            let row = &tables.final_weights[self.final_row as usize * row_bytes(FINAL_INPUTS)..]
-                [..row_bytes(FINAL_INPUTS)];
-            (x, p) = mixer::mix(row, &self.final_inputs);
-            self.final_p = p;
+            let mut base = 0;
+            let mut sum = 0;
+            for (i, selector) in Self::PLAN.final_selectors.iter().enumerate() {
+                let row = base + self.select(*selector, known);
+                base += selector.rows() as u32;
+                let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                    [..row_bytes(FINAL_INPUTS)];
+                let (x, p) = mixer::mix(weights, &self.final_inputs);
+                self.final_rows[i] = row;
+                self.final_p[i] = p;
+                sum += x;
+            }
+            x = sum / Self::PLAN.final_selectors.len() as i32;
+            p = squash(x);
         }
 
         // Half the mixer's word, half the mean of the refinement stages.
@@ -368,30 +386,44 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// The row of a weight set.
     fn select(&self, selector: Selector, known: u32) -> u32 {
         let r = &self.recent;
-        let class = |byte: u64| match byte as u8 {
-            0 => 0,
-            b'\n' | b'\r' | b' ' => 1,
-            b'0'..=b'9' => 2,
-            b'A'..=b'Z' => 3,
-            b'a'..=b'z' => 4,
-            1..=127 => 5,
-            128..=254 => 6,
-            255 => 7,
+        let bit_of = |model: &Match| {
+            model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
+        let [first, last] = [&self.matches[0], &self.matches[Self::PLAN.matches.len() - 1]];
         match selector {
             Selector::One => 0,
             Selector::Partial => r.partial,
             Selector::Confidence => r.bit_index * 8 + known,
-            Selector::Match => match self.matches[0].expected_bit(r.partial, r.bit_index) {
-                None => 0,
-                Some(bit) => 1 + self.matches[0].length_bucket() * 2 + u32::from(bit),
+            Selector::Match => match bit_of(first) {
+                0 => 0,
+                bit => first.length_bucket() * 2 + bit,
             },
+            Selector::Matches => {
+                (first.length_bucket() * 16 + last.length_bucket()) * 3 + bit_of(last)
+            }
             Selector::Classes => {
                 (class(r.bytes) * 64 + class(r.bytes >> 8) * 8 + class(r.bytes >> 16)) * 2
                     + u32::from(r.bit_index >= 4)
             }
+            Selector::PartialClass => r.partial * 8 + class(r.bytes),
+            Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
-            Selector::Column => r.column & 255,
+            Selector::Column => r.place.column & 255,
+            Selector::Echo => last.past() * 3 + bit_of(last),
         }
+    }
+}
+
+/// Coarse character class of the lowest byte, 0 to 7.
+fn class(bytes: u64) -> u32 {
+    match bytes as u8 {
+        0 => 0,
+        b'\n' | b'\r' | b' ' => 1,
+        b'0'..=b'9' => 2,
+        b'A'..=b'Z' => 3,
+        b'a'..=b'z' => 4,
+        1..=127 => 5,
+        128..=254 => 6,
+        255 => 7,
     }
 }
