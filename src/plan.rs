@@ -420,9 +420,9 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 15,
             ssm: None,
         },
-        rich(RICH, 20, &[8, 11, 11]),
+        with_ssm(rich(RICH, 20, &[8, 11, 11]), 32, 1 << 12),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 14),
-        with_ssm(rich(RICH, 24, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
     ]
