@@ -350,6 +350,20 @@ pub(crate) const PLANS: [Plan; 10] = {
             ssm: None,
         }
     }
+    /// With fewer rows of weights.
+    const fn coarse(mut plan: Plan) -> Plan {
+        plan.selectors = &[
+            S::PartialClass,
+            S::Confidence,
+            S::Match,
+            S::Classes,
+            S::Last,
+            S::Column,
+            S::Echo,
+            S::Matches,
+        ];
+        plan
+    }
     const fn with_ssm(mut plan: Plan, width: usize, rows: usize) -> Plan {
         plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SPARSE_ROWS });
         plan
@@ -420,7 +434,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 15,
             ssm: None,
         },
-        with_ssm(rich(RICH, 20, &[8, 11, 11]), 32, 1 << 12),
+        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 14),
         with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
