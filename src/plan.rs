@@ -435,7 +435,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             ssm: None,
         },
         with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
-        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 14),
+        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
         with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
