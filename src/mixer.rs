@@ -69,23 +69,33 @@ fn train(weights: &mut [u8], inputs: &[i16], step: i16) {
     }
 }
 
-/// How fast a row learns: `base * (1 + boost * HALF / (HALF + uses))`.
-#[derive(Clone, Copy)]
-pub(crate) struct Rate {
-    pub(crate) base: i32,
-    pub(crate) boost: i32,
+/// How fast a row learns after `uses` bits, in units of 2^-19 for each unit of
+/// error and input: `BASE + 8000 * 300 / (300 + uses)`, in steps of 32 uses,
+/// later of 1024.
+const fn rate(step: usize) -> u16 {
+    let uses = if step < 32 { 32 * step + 16 } else { (step - 31) * 1024 + 512 };
+    (BASE + 8000 * 300 / (300 + uses)) as u16
 }
 
-/// Uses after which the boost of a row has halved.
-const HALF: i32 = 300;
+const BASE: usize = 700;
+
+const RATE: [u16; 31 + 64] = {
+    let mut rates = [0; 31 + 64];
+    let mut i = 0;
+    while i < rates.len() {
+        rates[i] = rate(i);
+        i += 1;
+    }
+    rates
+};
 
 /// Trains the row for an error of `error` (Q16).
 #[inline]
-pub(crate) fn learn(row: &mut [u8], inputs: &[i16], error: i32, rate: Rate) {
+pub(crate) fn learn(row: &mut [u8], inputs: &[i16], error: i32) {
     let (weights, uses) = row.split_at_mut(inputs.len() * 2);
     let n = u16::from_le_bytes([uses[0], uses[1]]);
-    let rate = rate.base + rate.boost * HALF / (HALF + i32::from(n));
-    let step = (error * rate) >> 13;
+    let i = if n < 1024 { n >> 5 } else { 31 + (n >> 10) };
+    let step = (error * i32::from(RATE[usize::from(i)])) >> 13;
     train(weights, inputs, step.clamp(-32767, 32767) as i16);
     uses.copy_from_slice(&n.saturating_add(1).to_le_bytes());
 }

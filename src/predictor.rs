@@ -9,7 +9,7 @@ use crate::bit_history::RUN;
 use crate::context::Recent;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
-use crate::mixer::{self, Rate, row_bytes};
+use crate::mixer::{self, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
 use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
 use crate::refinement::{self, Stage};
@@ -24,9 +24,6 @@ const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
-/// Learning rates in units of 2^-19 for each unit of error and input.
-const MIX_RATE: Rate = Rate { base: 800, boost: 8000 };
-const FINAL_RATE: Rate = Rate { base: 800, boost: 8000 };
 /// First weight of the state space model, Q14.
 const SSM_WEIGHT: i16 = 4096;
 /// A refinement stage moves by 2^-6 of the error.
@@ -281,12 +278,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
                 let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                mixer::learn(row, &self.final_inputs, target - p as i32, FINAL_RATE);
+                mixer::learn(row, &self.final_inputs, target - p as i32);
             }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
             let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            mixer::learn(row, &self.inputs, target - p as i32, MIX_RATE);
+            mixer::learn(row, &self.inputs, target - p as i32);
         }
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);

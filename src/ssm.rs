@@ -274,9 +274,8 @@ impl Ssm {
         for (u, p) in
             u.as_flattened_mut().iter_mut().zip(parts.projections.chunks_exact(E * 2 * 2))
         {
-            let (by_x, by_f) = p.split_at(E * 2);
-            let sum = narrow_dot(by_x, &input[0]) + narrow_dot(by_f, &input[1]);
-            *u = (i64::from(*u) + (sum >> 11)).clamp(-32768, 32767) as i16;
+            let sum = narrow_dot::<5>(p, input.as_flattened()); // Q18
+            *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
         }
         let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
         interleave(pair, input.as_flattened(), self.step % 2);

@@ -133,20 +133,24 @@ pub(super) fn sigmoid(u: i16) -> i16 {
 }
 
 
-/// Sum of the products of a vector of 16 bits and one of 13: no lane can
-/// overflow within [`NARROW`] channels.
+/// Sum of the products of the vectors of 16 bits in `a` and those of 13 in
+/// `b`, over 2^`SHIFT`.
+///
+/// A lane of 32 bits takes the products of [`NARROW`] vectors; the shift makes
+/// room for the sum of all of them.
 #[inline(always)]
-pub(super) fn narrow_dot<const E: usize>(a: &[u8], b: &[i16; E]) -> i64 {
-    let mut total = 0;
+pub(super) fn narrow_dot<const SHIFT: i32>(a: &[u8], b: &[i16]) -> i32 {
     let (a, b) = (a.as_chunks::<CHUNK>().0, b.as_chunks::<LANES>().0);
+    debug_assert!(a.len().div_ceil(NARROW) * 4 <= 1 << SHIFT);
+    let mut total = i32x4::ZERO;
     for (a, b) in a.chunks(NARROW).zip(b.chunks(NARROW)) {
         let mut sum = i32x4::ZERO;
         for (a, b) in a.iter().zip(b) {
             sum += load(a).dot(i16x8::new(*b));
         }
-        total += sum.to_array().map(i64::from).iter().sum::<i64>();
+        total += sum >> SHIFT;
     }
-    total
+    total.reduce_add()
 }
 
 /// Vectors that [`narrow_dot`] adds up in 32 bits: 2 * 8 * 2^15 * 2^12 = 2^31,

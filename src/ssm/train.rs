@@ -80,20 +80,21 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
 
         // Through the projections, on 12 bits.
         let narrow = du.map(|du| du.map(|du| du >> 2));
-        let mut sums = columns.chunks_exact(E * 6).map(|column| -> i64 {
-            let gates = column.chunks_exact(E * 2);
-            gates.zip(&narrow).map(|(column, du)| narrow_dot(column, du)).sum()
-        });
+        let mut sums =
+            columns.chunks_exact(E * 6).map(|c| narrow_dot::<5>(c, narrow.as_flattened()));
         let mut or = 0;
         let dx: [i32; E] = core::array::from_fn(|i| {
-            let dx = i32::from(du[1][i]) + (sums.next().unwrap_or(0) >> 12) as i32;
+            let dx = i32::from(du[1][i]) + (sums.next().unwrap_or(0) >> 7);
             or |= magnitude(dx);
             dx
         });
         for (back, sum) in back.iter_mut().zip(sums) {
-            let limit = i64::from(LIMIT_F);
-            let df = if exponent > 21 { sum << (exponent - 21) } else { sum >> (21 - exponent) };
-            *back = df.clamp(-limit, limit) as i32;
+            let df = if exponent > 16 {
+                i64::from(sum) << (exponent - 16).min(31)
+            } else {
+                i64::from(sum) >> (16 - exponent)
+            };
+            *back = df.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32;
         }
 
         // The rows.
@@ -192,20 +193,24 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         let (output, part) = (i / 2, i % 2);
         let mut sums = [0i32; E];
         let mut or = 0;
-        for (j, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let mut sum = [i32x4::ZERO; 2];
+        // Few enough sums at a time to stay in registers.
+        for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
+            let mut lanes = [i32x4::ZERO; BLOCK / 4];
+            let lanes = &mut lanes[..sums.len() / 4];
             let inputs = parts.inputs.chunks_exact(E * 8);
             for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(E * 12)) {
-                let input = &input[(part * E + j * LANES) * 4..][..LANES * 4];
+                let input = &input[(part * E + block * BLOCK) * 4..][..sums.len() * 4];
                 let [a, b, c, d] = *gradient[output * 4..].first_chunk().expect("a pair");
                 let (a, b) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
                 let gradient = i16x8::new([a, b, a, b, a, b, a, b]);
-                for (sum, input) in sum.iter_mut().zip(input.as_chunks().0) {
+                for (sum, input) in lanes.iter_mut().zip(input.as_chunks().0) {
                     *sum += load(input).dot(gradient);
                 }
             }
-            sums.copy_from_slice([sum[0].to_array(), sum[1].to_array()].as_flattened());
-            or = sums.iter().fold(or, |or, &sum| or | magnitude(sum));
+            for (sums, lanes) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+                *sums = lanes.to_array();
+                or = sums.iter().fold(or, |or, &sum| or | magnitude(sum));
+            }
         }
         let narrow = bits(or).saturating_sub(15);
         let gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
@@ -235,6 +240,8 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     }
 }
 
+/// Sums of the gradient of the projections taken at a time.
+const BLOCK: usize = 32;
 /// 0.034 in Q12, times sqrt(10) * 2^17.
 const ROW_RATE: u32 = 57_750_000;
 const MAX_VISITS: u32 = 3990;
