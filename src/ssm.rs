@@ -26,8 +26,10 @@ mod tests;
 mod train;
 
 use crate::logistic::{STRETCH_MAX, squash};
-use numbers::{bits, dot, load, magnitude, narrow_dot, read, sigmoid, store, write};
-use wide::i16x8;
+use numbers::{
+    bits, dot, load, load_pairs, magnitude, narrow_dot, read, sigmoid, store, store_pairs, write,
+};
+use wide::{i16x8, i32x4, i32x8, u16x8};
 
 /// Lanes of a vector; widths are multiples of it.
 const LANES: usize = 8;
@@ -46,8 +48,14 @@ const BYTE_ROWS: usize = 256;
 /// Binary nodes of a byte.
 const NODES: usize = 256;
 
-/// Vectors of a step kept for the backward pass.
+/// Vectors of a step kept for the backward pass: the gradient of f, f, g, a,
+/// and how h depends on u_a and u_c and y on u_o.
 const KEPT: usize = 7;
+const DF: usize = 0;
+const F: usize = 1;
+const GATES: usize = 2;
+const DECAYS: usize = 3;
+const BY_U: usize = 4;
 
 /// Bytes of a step before its row numbers: the exponents of its vectors.
 const SCALES: usize = 8;
@@ -271,14 +279,13 @@ impl Ssm {
         let narrow = |x: i16, shift: u32| (x >> shift).clamp(-4095, 4095);
         let last = read::<E>(parts.features);
         let input = [x.map(|x| narrow(x, 3)), last.map(|f| narrow(f, 1))];
-        for (u, p) in
-            u.as_flattened_mut().iter_mut().zip(parts.projections.chunks_exact(E * 2 * 2))
+        for (u, p) in u.as_flattened_mut().iter_mut().zip(parts.projections.chunks_exact(E * 2 * 2))
         {
             let sum = narrow_dot::<5>(p, input.as_flattened()); // Q18
             *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
         }
         let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
-        interleave(pair, input.as_flattened(), self.step % 2);
+        interleave(pair, input.as_flattened(), self.step % 2, self.step % 2 == 0);
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;
@@ -349,34 +356,45 @@ impl Ssm {
         let f = read::<E>(parts.features);
         let size = shape.node();
         let mut df = [0i32; E]; // Q24
-        let mut partial = 1;
-        for (i, &error) in self.errors.iter().enumerate() {
-            let node = &mut parts.head[partial * size..][..size];
-            partial = (2 * partial) | usize::from(byte >> (7 - i) & 1);
-            let (weights, rest) = node.split_at_mut(E * 2);
-            let visits = u16::from_le_bytes([rest[2], rest[3]]);
-            rest[2..4].copy_from_slice(&(visits + 1).min(33_000).to_le_bytes());
-            // 0.128 / E, twelve times as much at first.
-            let rate = HEAD_RATE / E as i32 * 36_000 / (3000 + i32::from(visits));
-            let step = (((error >> 2) * rate) >> 14).clamp(-32767, 32767) as i16;
-            let half = error >> 1;
+        for bit in 0..4 {
+            // Two nodes at a time: their gradients in f add up in one product.
+            let path = |bits: usize| (1 << bits | u32::from(byte) >> (8 - bits)) as usize;
+            let (first, second) = parts.head[path(2 * bit) * size..]
+                .split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
+            let errors = [self.errors[2 * bit], self.errors[2 * bit + 1]];
+            let half = errors.map(|error| (error >> 1).max(-32767) as i16);
+            let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
+            let nodes = [&mut first[..size], &mut second[..size]];
+            let [(w0, step0), (w1, step1)] = {
+                let mut errors = errors.iter();
+                nodes.map(|node| {
+                    let (weights, rest) = node.split_at_mut(E * 2);
+                    let step = move_bias(rest, *errors.next().unwrap_or(&0), E);
+                    (weights.as_chunks_mut::<CHUNK>().0, step)
+                })
+            };
             self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let mut noise = DITHER.map(|d| d.wrapping_add((self.noise >> 16) as u16));
-            let weights = weights.as_chunks_mut::<CHUNK>().0;
+            let mut noise = u16x8::new(DITHER) + u16x8::splat((self.noise >> 16) as u16);
+            let f = f.as_chunks::<LANES>().0;
             let df = df.as_chunks_mut::<LANES>().0;
-            for ((w, f), df) in weights.iter_mut().zip(f.as_chunks::<LANES>().0).zip(df) {
-                let mut lanes = load(w).to_array();
-                for (i, lane) in lanes.iter_mut().enumerate() {
-                    df[i] += (i32::from(*lane) * half) >> 3;
-                    let change = i32::from(f[i]) * i32::from(step) + i32::from(noise[i]);
-                    *lane = lane.saturating_add((change >> 16) as i16);
-                    noise[i] = noise[i].wrapping_add(0x6A3D);
+            for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
+                let (a, b) = (load(w0).to_array(), load(w1).to_array());
+                let [low, high] = [0, 4].map(|at| {
+                    let pairs = i16x8::new(core::array::from_fn(|i| {
+                        if i % 2 == 0 { a[at + i / 2] } else { b[at + i / 2] }
+                    }));
+                    let sums: i32x4 = pairs.dot(half) >> 3;
+                    sums.to_array()
+                });
+                for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
+                    *df += x;
                 }
-                store(w, lanes);
+                let f = i16x8::new(*f);
+                store(w0, moved(i16x8::new(a), f, step0, noise).to_array());
+                noise += u16x8::splat(0x6A3D);
+                store(w1, moved(i16x8::new(b), f, step1, noise).to_array());
+                noise += u16x8::splat(0x6A3D);
             }
-            let bias = i32::from(i16::from_le_bytes([rest[0], rest[1]]));
-            let bias = bias + ((i32::from(step) * 1024 + 32768) >> 16);
-            rest[..2].copy_from_slice(&(bias.clamp(-32768, 32767) as i16).to_le_bytes());
         }
         let missed: i32 = self.errors.iter().map(|e| e.abs()).sum();
 
@@ -400,11 +418,41 @@ impl Ssm {
     }
 }
 
-/// Puts a vector into the even or odd places of `pair`.
+/// Notes a visit to a node of the head, moves its bias, and returns the step of
+/// its weights. `rest` is the node behind its weights.
+fn move_bias(rest: &mut [u8], error: i32, width: usize) -> i16 {
+    let visits = u16::from_le_bytes([rest[2], rest[3]]);
+    rest[2..4].copy_from_slice(&(visits + 1).min(33_000).to_le_bytes());
+    // 0.128 / E, twelve times as much at first.
+    let rate = HEAD_RATE / width as i32 * 36_000 / (3000 + i32::from(visits));
+    let step = (((error >> 2) * rate) >> 14).clamp(-32767, 32767);
+    let bias = i32::from(i16::from_le_bytes([rest[0], rest[1]]));
+    let bias = bias + ((step * 1024 + 32768) >> 16);
+    rest[..2].copy_from_slice(&(bias.clamp(-32768, 32767) as i16).to_le_bytes());
+    step as i16
+}
+
+/// `w + (f * step + noise) / 2^16`, rounded down: stochastic rounding.
 #[inline(always)]
-fn interleave(pair: &mut [u8], vector: &[i16], odd: usize) {
-    for (places, x) in pair.as_chunks_mut::<4>().0.iter_mut().zip(vector) {
-        places[2 * odd..][..2].copy_from_slice(&x.to_le_bytes());
+fn moved(w: i16x8, f: i16x8, step: i16, noise: u16x8) -> i16x8 {
+    let step = i16x8::splat(step);
+    // The carry of the low halves: where their sum is less than a part.
+    let sign = i16x8::splat(i16::MIN);
+    let low: i16x8 = f * step;
+    let noise = i16x8::new(noise.to_array().map(|x| x as i16));
+    let carry = ((low + noise) ^ sign).simd_lt(low ^ sign);
+    w.saturating_add(f.mul_keep_high(step) - carry)
+}
+
+/// Puts a vector into the even or odd places of `pairs`; the `first` of the two
+/// clears the others.
+#[inline(always)]
+fn interleave(pairs: &mut [u8], vector: &[i16], odd: usize, first: bool) {
+    let pairs = pairs.as_chunks_mut::<{ 2 * CHUNK }>().0;
+    for (pairs, x) in pairs.iter_mut().zip(vector.as_chunks::<LANES>().0) {
+        let x = i32x8::from(i16x8::new(*x));
+        let x = if odd == 1 { x << 16 } else { x & 0xFFFF };
+        store_pairs(pairs, if first { x } else { load_pairs(pairs) | x });
     }
 }
 
@@ -427,4 +475,3 @@ const HALF: i16 = 1 << 14;
 const FLOOR: i32 = 1 << 19;
 /// Spreads the noise over the lanes, multiples of 2^16 / golden ratio.
 const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377];
-

@@ -2,7 +2,7 @@
 //! with an exponent, the logistic function.
 
 use super::{CHUNK, LANES};
-use wide::{i16x8, i32x4};
+use wide::{i16x8, i32x4, i32x8};
 
 #[inline(always)]
 pub(super) fn load(bytes: &[u8; CHUNK]) -> i16x8 {
@@ -13,6 +13,21 @@ pub(super) fn load(bytes: &[u8; CHUNK]) -> i16x8 {
 pub(super) fn store(bytes: &mut [u8; CHUNK], lanes: [i16; LANES]) {
     for (bytes, lane) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(lanes) {
         *bytes = lane.to_le_bytes();
+    }
+}
+
+/// Pairs of i16 as lanes of i32, the first of each pair lowest.
+#[inline(always)]
+pub(super) fn load_pairs(bytes: &[u8; 2 * CHUNK]) -> i32x8 {
+    i32x8::new(core::array::from_fn(|i| {
+        i32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
+    }))
+}
+
+#[inline(always)]
+pub(super) fn store_pairs(bytes: &mut [u8; 2 * CHUNK], pairs: i32x8) {
+    for (bytes, pair) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(pairs.to_array()) {
+        *bytes = pair.to_le_bytes();
     }
 }
 
@@ -57,6 +72,18 @@ pub(super) fn bits(or: i32) -> u32 {
 #[inline(always)]
 pub(super) fn magnitude(x: i32) -> i32 {
     x ^ (x >> 31)
+}
+
+/// The same of lanes.
+#[inline(always)]
+pub(super) fn magnitudes(x: i32x8) -> i32x8 {
+    x ^ (x >> 31)
+}
+
+/// The bits of the largest magnitude.
+#[inline(always)]
+pub(super) fn bits_of(or: i32x8) -> u32 {
+    bits(or.to_array().iter().fold(0, |or, x| or | x))
 }
 
 /// A mean square, `mantissa * 4^exponent`, mantissa below 2^14.
@@ -131,7 +158,6 @@ static SIGMOID: [i16; 2048] = {
 pub(super) fn sigmoid(u: i16) -> i16 {
     SIGMOID[((u.saturating_add(16) >> 5) + 1024) as usize & 2047]
 }
-
 
 /// Sum of the products of the vectors of 16 bits in `a` and those of 13 in
 /// `b`, over 2^`SHIFT`.

@@ -2,10 +2,13 @@
 //! backpropagation through time, row updates, projections.
 
 use super::numbers::{
-    Square, bits, dot, inverse_root, load, magnitude, narrow_dot, read, store,
+    Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, narrow_dot,
+    store, store_pairs,
 };
-use super::{CHUNK, KEPT, LANES, Parts, SCALES, Shape, WARM_UP, interleave};
-use wide::{i16x8, i32x4};
+use super::{
+    BY_U, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP, interleave,
+};
+use wide::{i16x8, i32x4, i32x8};
 
 /// Backpropagation through the steps of the span, and the update of the rows.
 pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Parts) {
@@ -14,69 +17,96 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
     let columns = &parts.projections[E * E * 12..][..E * E * 12];
     for (number, step) in parts.steps.chunks_exact_mut(shape.step()).enumerate().rev() {
         let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
-        let kept: [[i16; E]; KEPT] = core::array::from_fn(|i| read(&kept[i * E * 2..][..E * 2]));
-        let [df, f, gates, decays, by_a, by_c, by_o] = &kept;
+        let kept = kept.as_chunks::<CHUNK>().0;
+        // Lanes of a vector.
+        let lanes = |vector: usize, i: usize| load(&kept[vector * (E / LANES) + i]);
+        let narrowed = |x: i32x8, down: u32| i16x8::from_i32x8_saturate(x >> down as i32);
 
         // Through the norm: dy = (df - f mean(df f)) / rms.
-        let mut or = 0;
-        let df: [i32; E] = core::array::from_fn(|i| {
-            let df = (i32::from(df[i]) << rest[3]) + back[i];
-            or |= magnitude(df);
-            df
-        });
-        let down = bits(or).saturating_sub(13);
-        let df = df.map(|df| (df >> down) as i16);
-        let mean = ((dot(&df, f, 0) / E as i64) >> 10) as i32;
-        let inverse = i32::from(u16::from_le_bytes([rest[0], rest[1]]));
-        let up = down as i32 - 2 - i32::from(rest[2]); // to Q18
-        let mut or = 0;
-        let dy: [i32; E] = core::array::from_fn(|i| {
-            let z = i32::from(df[i]) - ((i32::from(f[i]) * mean + 512) >> 10);
-            let z = z.clamp(-32767, 32767) * inverse;
-            let limit = LIMIT_Y >> up.max(0);
-            let dy = if up >= 0 { z.clamp(-limit, limit) << up } else { z >> -up.max(-31) };
-            let dy = dy.clamp(-LIMIT_Y, LIMIT_Y);
-            or |= magnitude(dy);
-            dy
-        });
-        let down = bits(or).saturating_sub(14);
-        let dy = dy.map(|dy| (dy >> down) as i16);
+        let mut or = i32x8::ZERO;
+        for (i, back) in back.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let df = (i32x8::from(lanes(DF, i)) << i32::from(rest[3])) + i32x8::new(*back);
+            or |= magnitudes(df);
+            *back = df.to_array();
+        }
+        let down = bits_of(or).saturating_sub(13);
+        let mut df = [0i16; E];
+        let mut sum = i32x4::ZERO;
+        for (i, df) in df.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let x = narrowed(i32x8::new(back.as_chunks().0[i]), down);
+            sum += x.dot(lanes(F, i));
+            *df = x.to_array();
+        }
+        let sum: i64 = sum.to_array().map(i64::from).iter().sum();
+        // |mean| is below 2^13: the mean square of f is 1.
+        let mean = i16x8::splat(((sum / E as i64) >> 10) as i16);
+        let inverse = i16x8::splat(i16::from_le_bytes([rest[0], rest[1]]));
+        let mut dy = [0i32; E];
+        let mut or = i32x8::ZERO;
+        for (i, dy) in dy.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let df = i32x8::from(i16x8::new(df.as_chunks().0[i]));
+            let along = (lanes(F, i).widening_mul(mean) + i32x8::splat(512)) >> 10;
+            let x = i16x8::from_i32x8_saturate(df - along).widening_mul(inverse);
+            or |= magnitudes(x);
+            *dy = x.to_array();
+        }
+        // To Q18, then to 14 bits; what is beyond 26 bits saturates.
+        let up = down as i32 - 2 - i32::from(rest[2]);
+        let down = (bits_of(or) as i32 + up - 14).clamp(0, 12) as u32;
+        let shift = down as i32 - up;
+        let limit = i32x8::splat(32767 >> (-shift).max(0));
+        let dy_at = |i: usize| {
+            let dy = i32x8::new(dy.as_chunks().0[i]);
+            i16x8::from_i32x8_saturate(if shift >= 0 {
+                dy >> shift.min(31)
+            } else {
+                dy.min(limit).max(-limit) << -shift
+            })
+        };
 
         // Through the output gate and the recurrence.
-        let mut or = 0;
-        for i in 0..E {
-            let dh = carry[i] + ((i32::from(dy[i]) * i32::from(gates[i])) >> (12 - down));
-            carry[i] = dh.clamp(-LIMIT_H, LIMIT_H);
-            or |= magnitude(carry[i]);
+        let mut or = i32x8::ZERO;
+        let limit = i32x8::splat(LIMIT_H);
+        for (i, carry) in carry.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let dh = dy_at(i).widening_mul(lanes(GATES, i)) >> (12 - down as i32);
+            let dh = (dh + i32x8::new(*carry)).min(limit).max(-limit);
+            or |= magnitudes(dh);
+            *carry = dh.to_array();
         }
-        let common = bits(or).saturating_sub(14).max(down);
-        let mut dh = [0i16; E];
-        for i in 0..E {
-            dh[i] = (carry[i] >> common) as i16;
-            carry[i] = (i32::from(dh[i]) * i32::from(decays[i])) >> (15 - common);
+        let common = bits_of(or).saturating_sub(14).max(down);
+        let quiet = rest[4] != 0;
+        let mut du = [[0i32; E]; 3];
+        let mut or = i32x8::ZERO;
+        for (i, carry) in carry.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let dh = narrowed(i32x8::new(*carry), common);
+            *carry = (dh.widening_mul(lanes(DECAYS, i)) >> (15 - common as i32)).to_array();
+            if !quiet {
+                let dy = dy_at(i) >> (common - down) as i32;
+                let by = [dh, dh, dy];
+                for (g, du) in du.iter_mut().enumerate() {
+                    let x = by[g].widening_mul(lanes(BY_U + g, i));
+                    or |= magnitudes(x);
+                    du.as_chunks_mut().0[i] = x.to_array();
+                }
+            }
         }
         back = [0; E];
+        // 14 bits, Q33.
+        let narrow = bits_of(or).saturating_sub(14);
+        let exponent = common + narrow;
+        let du = du.map(|du| {
+            let mut out = [0i16; E];
+            for (out, du) in out.as_chunks_mut().0.iter_mut().zip(du.as_chunks().0) {
+                *out = narrowed(i32x8::new(*du), narrow).to_array();
+            }
+            out
+        });
         let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
-        if rest[4] != 0 {
-            interleave(gradients, [[0; E]; 3].as_flattened(), number % 2);
-            rest[5] = 0;
+        interleave(gradients, du.as_flattened(), number % 2, number % 2 == 1);
+        rest[5] = if quiet { 0 } else { exponent as u8 };
+        if quiet {
             continue;
         }
-        let mut du = [[0i32; E]; 3];
-        let mut or = 0;
-        for i in 0..E {
-            let h = i32::from(dh[i]);
-            du[0][i] = h * i32::from(by_a[i]);
-            du[1][i] = h * i32::from(by_c[i]);
-            du[2][i] = i32::from(dy[i] >> (common - down)) * i32::from(by_o[i]);
-            or |= magnitude(du[0][i]) | magnitude(du[1][i]) | magnitude(du[2][i]);
-        }
-        // 14 bits, Q33.
-        let narrow = bits(or).saturating_sub(14);
-        let exponent = common + narrow;
-        let du = du.map(|du| du.map(|du| (du >> narrow) as i16));
-        interleave(gradients, du.as_flattened(), number % 2);
-        rest[5] = exponent as u8;
 
         // Through the projections, on 12 bits.
         let narrow = du.map(|du| du.map(|du| du >> 2));
@@ -175,15 +205,22 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let steps = parts.steps.chunks_exact(shape.step());
     let largest = steps.clone().map(exponent).max().unwrap_or(0);
     for (number, step) in steps.enumerate() {
-        let down = (largest - exponent(step)).min(15);
+        let down = (largest - exponent(step)).min(15) as i32;
         let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
-        for places in gradients.as_chunks_mut::<4>().0 {
-            let place = places[number % 2 * 2..].first_chunk_mut::<2>().expect("two bytes");
-            *place = (i16::from_le_bytes(*place) >> down).to_le_bytes();
+        for pairs in gradients.as_chunks_mut::<{ 2 * CHUNK }>().0 {
+            let x = load_pairs(pairs);
+            let [even, odd] = [x << 16 >> 16, x >> 16];
+            let x = if number % 2 == 0 {
+                (odd << 16) | ((even >> down) & 0xFFFF)
+            } else {
+                ((odd >> down) << 16) | (even & 0xFFFF)
+            };
+            store_pairs(pairs, x);
         }
     }
 
-    let rate = (PROJECTION_RATE / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(PROJECTION_RATE);
+    let rate =
+        (PROJECTION_RATE / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(PROJECTION_RATE);
     let average = (16384 / (spans.min(1 << 14) + 1)).max(328);
     let (rows, rest) = parts.projections.split_at_mut(E * E * 12);
     let (columns, squares) = rest.split_at_mut(E * E * 12);
@@ -247,8 +284,7 @@ const ROW_RATE: u32 = 57_750_000;
 const MAX_VISITS: u32 = 3990;
 /// 0.003 in Q14, times 2^17.
 const PROJECTION_RATE: u32 = 6_442_451;
-/// Largest gradients in y and h, Q18, and in f, Q24.
-const LIMIT_Y: i32 = (1 << 26) - 1;
+/// Largest gradients in h, Q18, and in f, Q24.
 const LIMIT_H: i32 = 1 << 28;
 const LIMIT_F: i32 = 1 << 29;
 
@@ -263,4 +299,3 @@ static AVERAGE: [u16; 100] = {
     table[99] = 164;
     table
 };
-
