@@ -47,6 +47,35 @@ pub(crate) struct Recent {
     above_above: u32,
     /// Where in its record or line the next byte stands.
     pub(crate) column: u32,
+    /// Fields.
+    pub(crate) field: u32,
+    field_start: u32,
+    field_hash: u32,
+    last_field: u32,
+    line_head: u32,
+    shape: u64,
+    key: u32,
+    since_key: u32,
+    left_above: u32,
+    above3: u32,
+    cell: [u32; 2],
+    starts: Starts,
+    word_above: u32,
+    lines: bool,
+    brackets: u32,
+    indent: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Starts {
+    now: [u32; 64],
+    before: [u32; 64],
+    count: u32,
+}
+impl Default for Starts {
+    fn default() -> Self {
+        Self { now: [0; 64], before: [0; 64], count: 0 }
+    }
 }
 
 impl Recent {
@@ -76,6 +105,51 @@ impl Recent {
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
 
+        let class = match byte {
+            b'0'..=b'9' => 1,
+            b'a'..=b'z' => 2,
+            b'A'..=b'Z' => 3,
+            128..=255 => 4,
+            0 => 5,
+            1..=31 => 6 + u64::from(byte) % 2,
+            _ => 8 + u64::from(byte) % 8,
+        };
+        self.shape = self.shape << 4 | class;
+        if byte == b'\n' {
+            self.indent = 0;
+            self.starts.before = self.starts.now;
+            self.starts.before[(self.field as usize + 1).min(63)] = 0;
+            for i in self.field as usize + 1..64 { self.starts.before[i] = 0; }
+            self.field = 0;
+            self.starts.now[0] = self.pos;
+            self.field_start = self.pos;
+            self.last_field = 0;
+            self.field_hash = 0;
+            self.line_head = 0;
+            self.key = 0;
+            self.since_key = 0;
+        } else if matches!(byte, b',' | b';' | b'\t' | b'|' | b' ') {
+            if self.field == 0 { self.line_head = self.field_hash; }
+            self.field = (self.field + 1).min(63);
+            self.starts.now[self.field as usize] = self.pos;
+            self.field_start = self.pos;
+            self.last_field = self.field_hash;
+            self.field_hash = 0;
+        } else {
+            self.field_hash = hash(self.field_hash, u32::from(byte) + 1);
+        }
+        if matches!(byte, b':' | b'=' | b'>') {
+            self.key = if self.words[0] != 0 { self.words[0] } else { self.words[1] };
+            self.since_key = 0;
+        } else {
+            self.since_key = hash(self.since_key, u32::from(byte) + 1);
+        }
+        match byte {
+            b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
+            b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
+            _ => {}
+        }
+        if byte == b' ' && self.indent & 0x100 == 0 { self.indent += 1; } else if byte != b'\n' { self.indent |= 0x100; }
         if !side.is_empty() {
             let (followed, stood) = side.split_at_mut(FOLLOWED);
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
@@ -129,6 +203,16 @@ impl Recent {
             self.column = pos % record;
             (pos.wrapping_sub(record), pos.wrapping_sub(record * 2))
         };
+        self.lines = lines;
+        {
+            let start = self.starts.before[self.field as usize];
+            let at = start.wrapping_add(pos.wrapping_sub(self.field_start));
+            self.cell = if start == 0 || pos.wrapping_sub(at) as usize > mask { [0; 2] } else {
+                [u32::from(history[at as usize & mask]), u32::from(history[at.wrapping_add(1) as usize & mask])]
+            };
+        }
+        self.left_above = u32::from(history[above.wrapping_sub(1) as usize & mask]);
+        self.above3 = u32::from(history[above.wrapping_sub(self.record.max(1) * 2) as usize & mask]);
         self.above = u32::from(history[above as usize & mask]);
         self.above_above = u32::from(history[above_above as usize & mask]);
     }
@@ -154,8 +238,10 @@ impl Recent {
         context: Context,
         place: usize,
         expected: &Match,
+        expected2: &Match,
         side: &[u8],
     ) -> u32 {
+        let pos = self.pos;
         let salt = (place as u32 + 1) << 16;
         let c1 = self.bytes as u32 & 0xFF;
         let hash2 = |a: u32, b: u32| hash(hash(salt, a), b);
@@ -192,6 +278,46 @@ impl Recent {
             Context::Column => hash3(self.above, self.column, 0),
             Context::TwoAbove => hash3(self.above, self.above_above, 0),
             Context::Foreseen => hash2(foreseen(4), 0),
+            Context::X(n) => {
+                let a = &expected2.around;
+                let e = expected2.expected();
+                let c = |i: u32| (self.bytes >> (8 * i - 8)) as u32 & 0xFF;
+                let prev = u32::from(a[0]);
+                match n {
+                    0 => hash3(e, c1, 0),
+                    1 => hash3(e, u32::from(a[1]), 0),
+                    2 => hash3(e, c1.wrapping_sub(prev) & 0xFF, 0),
+                    3 => hash3(e, c1, c(2)),
+                    4 => hash3(self.cell[0], c1, self.field),
+                    5 => hash3(self.cell[0], self.cell[1], self.field),
+                    6 => hash3(self.field, self.field_hash, 0),
+                    7 => hash3(self.field, pos.wrapping_sub(self.field_start), self.cell[0]),
+                    8 => hash3(self.field_hash, self.last_field, 0),
+                    9 => hash3((self.shape & 0xFFFF_FFFF) as u32, 0, 0),
+                    10 => hash3((self.shape & 0xFFFF) as u32, c1, c(2)),
+                    11 => hash3(self.key, self.since_key, 0),
+                    12 => hash3(self.line_head, self.field, self.field_hash),
+                    13 => hash3(self.above, self.above_above, c1),
+                    14 => hash3(self.above, c1, c(2)),
+                    15 => hash3(pos & 3, c(4), 0),
+                    16 => hash3(pos & 3, c(4), c(8)),
+                    17 => hash3(pos & 7, c(8), c1),
+                    18 => hash3(self.above.wrapping_add(c1).wrapping_sub(self.left_above) & 0xFF, self.column & 3, 0),
+                    19 => hash3((self.above * 2).wrapping_sub(self.above_above) & 0xFF, c1, 0),
+                    20 => hash3(self.above, c1.wrapping_sub(self.left_above) & 0xFF, 0),
+                    21 => hash3(self.column, c1, 0),
+                    22 => hash3(self.above, self.above_above, self.above3),
+                    23 => hash3(self.brackets & 0xFFFF, word, c1),
+                    24 => hash3(self.indent & 0xFF, word, c1),
+                    25 => hash3(word, word2, word3),
+                    26 => masked(0xFF_FFFF_0000),
+                    27 => masked(0xFFFF_FF00),
+                    28 => masked(0xFF00_FF00_FF00),
+                    29 => masked(0xFF_0000_00FF),
+                    30 => hash3(pos & 3, c1, c(2)),
+                    _ => hash3(e, u32::from(expected.expected_byte().unwrap_or(0)), expected2.misses & 15),
+                }
+            }
             Context::LastWord => hash2(word2, 0),
         }
     }

@@ -21,13 +21,13 @@ pub(crate) fn tables(bytes: &mut [u8]) -> (&mut [u8], &mut [[u8; map::ENTRY]]) {
 }
 
 /// Length buckets x recent misses x whether it is the first bit.
-const CONTEXTS: usize = 16 * 4 * 2;
+const CONTEXTS: usize = 16 * 8 * 2;
 
 /// Lengths are not counted beyond this.
 const LONGEST: u32 = 400;
 
 /// A pointer is dropped after this many misses without enough hits between.
-const MISSES: u32 = 8;
+const MISSES: u32 = 32;
 
 /// What a match model knows between bytes. Positions count all bytes so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,12 +37,21 @@ pub(crate) struct Match {
     /// Verified length; 0 after a miss.
     len: u32,
     /// One bit for each of the last bytes, 1 for a miss.
-    misses: u32,
+    pub(crate) misses: u32,
     /// The expected byte with a leading 1, or 0 for none.
     expected: u32,
     /// Map entry of the current prediction.
     context: u32,
+    pub(crate) around: [u8; 3],
 }
+
+#[derive(Clone, Copy)]
+pub(crate) struct Finder {
+    pub(crate) min: u32,
+    pub(crate) settled: u32,
+}
+const KEEP: u32 = 4;
+
 
 /// Coarse logarithm of a length.
 fn bucket(len: u32) -> u32 {
@@ -66,8 +75,9 @@ impl Match {
         history: &[u8],
         pos: u32,
         hash: u32,
-        min: u32,
+        finder: Finder,
     ) {
+        let min = finder.min;
         let mask = history.len() - 1;
         if self.expected != 0 {
             let hit =
@@ -85,11 +95,18 @@ impl Match {
         let found = swap(table, history.len(), hash, pos);
         if self.at == 0 || self.len < min {
             let len = common(history, found, pos);
-            if len >= min && len > self.len {
+            let settled = self.at != 0 && (self.misses & 0xFF).count_ones() < KEEP;
+            let need = if settled { finder.settled } else { min };
+            if len >= need && len > self.len {
                 (self.at, self.len, self.misses) = (found, len, 0);
             }
         }
         let old = pos.wrapping_sub(self.at) as usize > mask;
+        self.around = [0; 3];
+        if self.at != 0 && !old {
+            let h = |d: i32| history[self.at.wrapping_add(d as u32) as usize & mask];
+            self.around = [h(-1), if self.at.wrapping_add(1) == pos { 0 } else { h(1) }, h(-2)];
+        }
         self.expected =
             if self.at == 0 || old { 0 } else { 256 | u32::from(history[self.at as usize & mask]) };
     }
@@ -102,6 +119,7 @@ impl Match {
         agrees.then_some(self.expected >> (7 - bit_index) & 1 == 1)
     }
 
+    pub(crate) fn expected(&self) -> u32 { self.expected }
     /// The expected byte, if any.
     pub(crate) fn expected_byte(&self) -> Option<u8> {
         (self.expected != 0).then_some(self.expected as u8)
@@ -122,8 +140,8 @@ impl Match {
         let Some(bit) = self.expected_bit(partial, bit_index) else {
             return [0, 0];
         };
-        let recent = (self.misses & 0xFF).count_ones().min(3);
-        self.context = (bucket(self.len) * 4 + recent) * 2 + u32::from(bit_index == 0);
+        let recent = (self.misses & 0xFF).count_ones().min(7);
+        self.context = (bucket(self.len) * 8 + recent) * 2 + u32::from(bit_index == 0);
         let p = map::p(maps[self.context as usize]);
         let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);
         if bit { [st, lean] } else { [-st, -lean] }
@@ -147,7 +165,7 @@ impl Match {
 /// Sets the maps to a mild trust in the match.
 pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
     for (context, entry) in maps.iter_mut().enumerate() {
-        let len = (context / 8) as u32;
+        let len = (context / 16) as u32;
         // A match errs about once in three times its bucket.
         let p = 65535 - 65536 / (len * 3 + 3);
         *entry = (p << 16).to_le_bytes();

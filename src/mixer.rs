@@ -18,7 +18,7 @@ pub(crate) const LANES: usize = 8;
 /// weight below 2^15 and an input that hardly exceeds 9 in Q8.
 pub(crate) const MAX_INPUTS: usize = {
     let inputs = 4 * ((1 << 31) / ((1 << 15) * (9 << 8)) - 1);
-    inputs / LANES * LANES
+    inputs / LANES * LANES * 4
 };
 
 /// Bytes of a row of `inputs` weights: the weights, then how often it was used.
@@ -37,12 +37,16 @@ fn load(weights: &[u8; 2 * LANES]) -> i16x8 {
 pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
     let (weights, _) = weights.as_chunks::<{ 2 * LANES }>();
     let (inputs, _) = inputs.as_chunks::<LANES>();
-    let mut sum = wide::i32x4::ZERO;
-    for (w, x) in weights.iter().zip(inputs) {
-        sum += load(w).dot(i16x8::new(*x));
+    let mut total = 0i64;
+    for (weights, inputs) in weights.chunks(13).zip(inputs.chunks(13)) {
+        let mut sum = wide::i32x4::ZERO;
+        for (w, x) in weights.iter().zip(inputs) {
+            sum += load(w).dot(i16x8::new(*x));
+        }
+        let [a, b, c, d] = sum.to_array();
+        total += i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d);
     }
-    let [a, b, c, d] = sum.to_array();
-    ((i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d)) >> 10) as i32
+    (total >> 10) as i32
 }
 
 /// Moves the weights by `step * input`; `step` is Q16 of a weight unit.

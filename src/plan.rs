@@ -3,7 +3,10 @@
 
 use crate::context::SIDE;
 use crate::mixer::row_bytes;
+use crate::matching::Finder;
 use crate::ngram::LINE;
+
+
 use crate::{matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
@@ -36,6 +39,7 @@ pub(crate) enum Context {
     Foreseen,
     /// The previous word.
     LastWord,
+    X(u32),
 }
 
 /// What picks the row of a weight set.
@@ -55,6 +59,7 @@ pub(crate) enum Selector {
     Last,
     /// Column in the record.
     Column,
+    Aligned,
 }
 
 impl Selector {
@@ -67,8 +72,20 @@ impl Selector {
             Self::Classes => 512 * 2,
             Self::Last => 256,
             Self::Column => 256,
+            Self::Aligned => 64 * 3,
         }
     }
+}
+
+/// Rows of all these together.
+const fn rows(selectors: &[Selector]) -> usize {
+    let mut rows = 0;
+    let mut i = 0;
+    while i < selectors.len() {
+        rows += selectors[i].rows();
+        i += 1;
+    }
+    rows
 }
 
 /// The make-up of one level.
@@ -78,13 +95,13 @@ pub(crate) struct Plan {
     /// Sets of adaptive probabilities; the last serves all contexts beyond.
     pub(crate) maps: usize,
     /// What picks the row of the final mixer, where there are several sets.
-    pub(crate) final_selector: Selector,
+    pub(crate) final_selectors: &'static [Selector],
     /// Refinement stages: log2 of the number of contexts of order 0, 1, 2, ...
     pub(crate) stages: &'static [u32],
     /// log2 of the history buffer.
     pub(crate) history: u32,
     /// Match models: the minimum length of each.
-    pub(crate) matches: &'static [u32],
+    pub(crate) matches: &'static [Finder],
     /// log2 of the positions a match model finds by hash.
     pub(crate) match_log2: u32,
     /// The state space model, where the level has one.
@@ -130,13 +147,7 @@ impl Plan {
     }
 
     pub(crate) const fn rows(&self) -> usize {
-        let mut rows = 0;
-        let mut i = 0;
-        while i < self.selectors.len() {
-            rows += self.selectors[i].rows();
-            i += 1;
-        }
-        rows
+        rows(self.selectors)
     }
 
     /// Bytes of everything but the slots, in the order of the memory.
@@ -157,7 +168,7 @@ impl Plan {
             maps: self.maps * 256 * map::ENTRY,
             weights: self.rows() * row_bytes(self.inputs()),
             final_weights: if self.selectors.len() > 1 {
-                self.final_selector.rows() * row_bytes(FINAL_INPUTS)
+                rows(self.final_selectors) * row_bytes(FINAL_INPUTS)
             } else {
                 0
             },
@@ -228,6 +239,7 @@ const RICH: &[Context] = &[
     Above,
     Column,
     TwoAbove,
+    X(0), X(1), X(4), X(5), X(13), X(15), X(18), X(20),
 ];
 
 /// Contexts from level 7: those of [`RICH`] and the next best, in an order that
@@ -296,11 +308,11 @@ pub(crate) const PLANS: [Plan; 10] = {
         Plan {
             contexts,
             maps: contexts.len(),
-            selectors: &[S::Partial, S::Confidence, S::Match, S::Classes, S::Last, S::Column],
-            final_selector: S::Partial,
+            selectors: &[S::Partial, S::Confidence, S::Match, S::Classes, S::Last, S::Column, S::Aligned],
+            final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
             history,
-            matches: &[5, 12],
+            matches: &[Finder { min: 5, settled: 5 }, Finder { min: 12, settled: 12 }, Finder { min: 5, settled: 16 }],
             match_log2: history - 3,
             ssm: None,
         }
@@ -314,10 +326,10 @@ pub(crate) const PLANS: [Plan; 10] = {
             contexts: &[Order(0), Order(1)],
             maps: 1,
             selectors: &[S::One],
-            final_selector: S::One,
+            final_selectors: &[S::One],
             stages: &[],
             history: 11,
-            matches: &[4],
+            matches: &[Finder { min: 4, settled: 4 }],
             match_log2: 9,
             ssm: None,
         },
@@ -325,10 +337,10 @@ pub(crate) const PLANS: [Plan; 10] = {
             contexts: &[Order(0), Order(1), Order(2), Word],
             maps: 4,
             selectors: &[S::Match, S::Confidence],
-            final_selector: S::One,
+            final_selectors: &[S::One],
             stages: &[],
             history: 12,
-            matches: &[4],
+            matches: &[Finder { min: 4, settled: 4 }],
             match_log2: 10,
             ssm: None,
         },
@@ -336,10 +348,10 @@ pub(crate) const PLANS: [Plan; 10] = {
             contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Column],
             maps: 6,
             selectors: &[S::Match, S::Confidence],
-            final_selector: S::One,
+            final_selectors: &[S::One],
             stages: &[],
             history: 14,
-            matches: &[4],
+            matches: &[Finder { min: 4, settled: 4 }],
             match_log2: 12,
             ssm: None,
         },
@@ -357,10 +369,10 @@ pub(crate) const PLANS: [Plan; 10] = {
             ],
             maps: 9,
             selectors: &[S::Match, S::Confidence, S::Partial],
-            final_selector: S::Partial,
+            final_selectors: &[S::Partial],
             stages: &[8],
             history: 16,
-            matches: &[4],
+            matches: &[Finder { min: 4, settled: 4 }],
             match_log2: 14,
             ssm: None,
         },
@@ -368,16 +380,16 @@ pub(crate) const PLANS: [Plan; 10] = {
             contexts: LEAN,
             maps: LEAN.len(),
             selectors: &[S::Partial, S::Match, S::Classes],
-            final_selector: S::Partial,
+            final_selectors: &[S::Partial],
             stages: &[8, 10],
             history: 18,
-            matches: &[6],
+            matches: &[Finder { min: 6, settled: 6 }],
             match_log2: 15,
             ssm: None,
         },
         rich(RICH, 20, &[8, 11, 11]),
-        rich(RICH, 22, &[8, 11, 12]),
-        with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 14),
+        with_ssm(rich(RICH, 24, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
     ]

@@ -7,7 +7,7 @@
 
 use crate::bit_history::RUN;
 use crate::context::Recent;
-use crate::logistic::stretch;
+use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, Rate, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
@@ -16,7 +16,8 @@ use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
-const MAX_SETS: usize = 6;
+const MAX_SETS: usize = 8;
+const MAX_FINALS: usize = 4;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
@@ -45,13 +46,13 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     /// The slots' contents.
     histories: [[u8; SLOT]; N],
     states: [u8; N],
-    matches: [Match; 2],
+    matches: [Match; 3],
     inputs: [i16; M],
     rows: [u32; MAX_SETS],
     set_p: [u32; MAX_SETS],
     final_inputs: [i16; FINAL_INPUTS],
-    final_p: u32,
-    final_row: u32,
+    final_p: [u32; MAX_FINALS],
+    final_rows: [u32; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
     ssm: Ssm,
 }
@@ -73,7 +74,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
-        assert!(M <= mixer::MAX_INPUTS);
+        
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
         plan
     };
@@ -143,13 +144,13 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             slots: [0; N],
             histories: [[0; SLOT]; N],
             states: [0; N],
-            matches: [Match::default(); 2],
+            matches: [Match::default(); 3],
             inputs: [0; M],
             rows: [0; MAX_SETS],
             set_p: [32768; MAX_SETS],
             final_inputs: [0; FINAL_INPUTS],
-            final_p: 32768,
-            final_row: 0,
+            final_p: [32768; MAX_FINALS],
+            final_rows: [0; MAX_FINALS],
             stages: [Stage::default(); MAX_STAGES],
             ssm: match &Self::PLAN.ssm {
                 Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
@@ -198,10 +199,10 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         self.recent.push(byte, tables.history, tables.side);
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), &min) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches) {
-            if recent.pos >= min {
-                let h = recent.hash_of_last(min, history).wrapping_mul(PHI);
-                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, min);
+        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches) {
+            if recent.pos >= finder.min {
+                let h = recent.hash_of_last(finder.min, history).wrapping_mul(PHI);
+                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, finder);
             }
         }
         self.start_byte(tables);
@@ -210,7 +211,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// Sets up the contexts of a new byte.
     fn start_byte(&mut self, tables: &mut Tables) {
         let recent = &self.recent;
-        let hash_of = |place, context| recent.hash(context, place, &self.matches[0], tables.side);
+        let hash_of = |place, context| recent.hash(context, place, &self.matches[0], &self.matches[2], tables.side);
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, context);
         }
@@ -268,9 +269,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
 
         if Self::PLAN.selectors.len() > 1 {
-            let row = &mut tables.final_weights
-                [self.final_row as usize * row_bytes(FINAL_INPUTS)..][..row_bytes(FINAL_INPUTS)];
-            mixer::learn(row, &self.final_inputs, target - self.final_p as i32, FINAL_RATE);
+            let finals = self.final_rows.iter().zip(&self.final_p);
+            for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
+                let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                    [..row_bytes(FINAL_INPUTS)];
+                mixer::learn(row, &self.final_inputs, target - p as i32, FINAL_RATE);
+            }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
             let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
@@ -337,11 +341,20 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             self.final_inputs[i] = (x >> 4) as i16;
         }
         if Self::PLAN.selectors.len() > 1 {
-            self.final_row = self.select(Self::PLAN.final_selector, known);
-            let row = &tables.final_weights[self.final_row as usize * row_bytes(FINAL_INPUTS)..]
-                [..row_bytes(FINAL_INPUTS)];
-            (x, p) = mixer::mix(row, &self.final_inputs);
-            self.final_p = p;
+            let mut base = 0;
+            let mut sum = 0;
+            for (i, selector) in Self::PLAN.final_selectors.iter().enumerate() {
+                let row = base + self.select(*selector, known);
+                base += selector.rows() as u32;
+                let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                    [..row_bytes(FINAL_INPUTS)];
+                let (x, p) = mixer::mix(weights, &self.final_inputs);
+                self.final_rows[i] = row;
+                self.final_p[i] = p;
+                sum += x;
+            }
+            x = sum / Self::PLAN.final_selectors.len() as i32;
+            p = squash(x);
         }
 
         // Half the mixer's word, half the mean of the refinement stages.
@@ -392,6 +405,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             }
             Selector::Last => r.bytes as u32 & 0xFF,
             Selector::Column => r.column & 255,
+            Selector::Aligned => {
+                let m = &self.matches[Self::PLAN.matches.len() - 1];
+                let e = match m.expected_bit(r.partial, r.bit_index) { None => 0, Some(b) => 1 + u32::from(b) };
+                (m.misses & 15) * 12 + ((m.misses >> 4 & 15).count_ones().min(3)) * 3 + e
+            }
         }
     }
 }
