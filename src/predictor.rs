@@ -221,9 +221,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
                 *h = hash_of(i, context);
             }
-            self.ssm.start_byte(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
+            self.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
         self.pick_slots(tables);
+        if let Some(plan) = &Self::PLAN.ssm {
+            self.ssm.start_byte(&plan.shape(), tables.ssm);
+        }
     }
 
     /// Finds the slots for the next two bits of the byte.

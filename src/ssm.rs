@@ -201,16 +201,32 @@ impl Ssm {
         Self { p: 32768, ..Self::default() }
     }
 
-    /// Moves the state on. `byte` is the last one, `hashes` are the contexts.
+    /// Picks the rows of the step: `byte` is the last one, `hashes` are the
+    /// contexts. The rows are touched, so that the cache misses overlap with
+    /// each other and with what the caller does before [`Self::start_byte`].
     #[inline]
-    pub(crate) fn start_byte(
-        &mut self,
-        shape: &Shape,
-        byte: u8,
-        hashes: &[u32],
-        memory: &mut [u8],
-    ) {
-        for_width!(shape, self.forward(shape, byte, hashes, memory));
+    pub(crate) fn pick(&mut self, shape: &Shape, byte: u8, hashes: &[u32], memory: &mut [u8]) {
+        let parts = parts(shape, memory);
+        let size = shape.step();
+        let step = &mut parts.steps[self.step * size..][..size];
+        let indices = step[shape.width * 2 * KEPT + 4..].as_chunks_mut::<4>().0;
+        indices[0] = u32::from(byte).to_le_bytes();
+        let mut touched = 0;
+        for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
+            let hash = hash.wrapping_mul(0x9E37_79B1);
+            let row = ((u64::from(hash) * shape.rows as u64) >> 32) as usize + BYTE_ROWS;
+            *index = (row as u32).to_le_bytes();
+            for line in parts.rows[row * shape.row()..][..shape.row()].chunks(64) {
+                touched ^= line[0];
+            }
+        }
+        core::hint::black_box(touched);
+    }
+
+    /// Moves the state on, by the rows picked.
+    #[inline]
+    pub(crate) fn start_byte(&mut self, shape: &Shape, memory: &mut [u8]) {
+        for_width!(shape, self.forward(shape, memory));
     }
 
     /// Predicts the bit after the bits `partial` (with a leading 1).
@@ -239,31 +255,19 @@ impl Ssm {
         for_width!(shape, self.train(shape, byte, memory));
     }
 
-    fn forward<const E: usize>(
-        &mut self,
-        shape: &Shape,
-        byte: u8,
-        hashes: &[u32],
-        memory: &mut [u8],
-    ) {
+    fn forward<const E: usize>(&mut self, shape: &Shape, memory: &mut [u8]) {
         let parts = parts(shape, memory);
         let size = shape.step();
         let step = &mut parts.steps[self.step * size..][..size];
         let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
-        let indices = rest[4..].as_chunks_mut::<4>().0;
-        indices[0] = u32::from(byte).to_le_bytes();
-        for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
-            let hash = hash.wrapping_mul(0x9E37_79B1);
-            let row = (u64::from(hash) * shape.rows as u64) >> 32;
-            *index = (BYTE_ROWS as u32 + row as u32).to_le_bytes();
-        }
+        let indices = rest[4..].as_chunks::<4>().0;
 
         // Pre-activations, Q12; saturation is part of the model.
         let mut u = [[0; E], [0; E], [BIAS_O; E]];
         for (i, u) in u[0].iter_mut().enumerate() {
             *u = (BIAS_A.0 + BIAS_A.1 * i as i32 / E as i32) as i16;
         }
-        for index in &*indices {
+        for index in indices {
             let at = u32::from_le_bytes(*index) as usize * shape.row();
             let row = parts.rows[at..at + E * 6].as_chunks().0;
             for (u, row) in u.as_flattened_mut().as_chunks_mut::<LANES>().0.iter_mut().zip(row) {
@@ -271,20 +275,22 @@ impl Ssm {
             }
         }
 
-        let mut h = read::<E>(parts.state);
+        // Tables first, so that what follows is arithmetic in lanes.
+        let [a, c, s] = u;
+        let (a, s) = (a.map(sigmoid), s.map(sigmoid)); // Q15
+        let c = c.map(|u| 2 * (sigmoid(u.saturating_add(u)) - HALF)); // Q15
+        let h = read::<E>(parts.state);
         let mut vectors = [[0i16; E]; KEPT];
-        let [_, gates, decays, by_a, by_c, by_o] = &mut vectors;
+        let [new, gates, decays, by_a, by_c, by_o] = &mut vectors;
         let mut y = [0; E];
         let mut or = FLOOR;
         for i in 0..E {
-            let a = sigmoid(u[0][i].into()); // Q15
-            let c = 2 * sigmoid(2 * i32::from(u[1][i])) - ONE; // Q15
-            let s = sigmoid(u[2][i].into());
+            let (a, c, s) = (i32::from(a[i]), i32::from(c[i]), i32::from(s[i]));
             let g = (i32::from(u[2][i]) * s + ONE / 2) >> 15; // Q12
             let (old, b) = (i32::from(h[i]), ONE - a);
-            let new = (old * a + c * b + ONE / 2) >> 15; // Q15
-            h[i] = new as i16;
-            y[i] = new * g; // Q27
+            let h = (old * a + c * b + ONE / 2) >> 15; // Q15
+            new[i] = h as i16;
+            y[i] = h * g; // Q27
             or |= magnitude(y[i]);
             gates[i] = g as i16;
             decays[i] = a as i16;
@@ -292,8 +298,9 @@ impl Ssm {
             by_a[i] = (((old - c) * ((a * b) >> 15)) >> 15) as i16;
             by_c[i] = ((b * (ONE - ((c * c) >> 15))) >> 15) as i16;
             let slope = s + ((g * (ONE - s)) >> 12);
-            by_o[i] = ((new * slope) >> 15).clamp(-32767, 32767) as i16;
+            by_o[i] = ((h * slope) >> 15).clamp(-32767, 32767) as i16;
         }
+        write(parts.state, new);
 
         // RMS norm on 13 bits a channel; the floor is added in squares.
         let shift = bits(or) - 13;
@@ -303,7 +310,6 @@ impl Ssm {
         // 2^27 / rms, with the rms in sixteenths of the shifted y: 15 bits.
         let inverse = (1 << 27) / ((mean << 4).isqrt() as i32 * 4);
         let f = y.map(|y| ((i32::from(y) * inverse) >> 13) as i16); // Q10
-        write(parts.state, &h);
         write(parts.features, &f);
         for (bytes, vector) in kept.chunks_exact_mut(E * 2).zip(&vectors).skip(1) {
             write(bytes, vector);
@@ -503,6 +509,39 @@ impl Square {
     }
 }
 
+/// Rates of the running mean by visits, 1/(n+1) in Q14.
+static AVERAGE: [u16; 100] = {
+    let mut table = [0; 100];
+    let mut n = 0;
+    while n < 99 {
+        table[n] = (16384 / (n + 1)) as u16;
+        n += 1;
+    }
+    table[99] = 164;
+    table
+};
+
+/// `2^18 / sqrt(m + 1/2)` for m from 64 to 255.
+static ROOTS: [u16; 192] = {
+    let mut table = [0; 192];
+    let mut i = 0;
+    while i < 192 {
+        table[i] = ((1u64 << 37) / (2 * (i as u64 + 64) + 1)).isqrt() as u16;
+        i += 1;
+    }
+    table
+};
+
+/// `1 / sqrt(x)` for `0 < x < 2^27`, within 0.4 %: a number of 15 bits and
+/// how far its point stands to the left.
+#[inline(always)]
+fn inverse_root(x: u32) -> (u32, u32) {
+    // x = m 4^s with m from 64 to 255.
+    let s = (bits(x as i32) + 1) / 2;
+    let m = (u64::from(x) << 8) >> (2 * s);
+    (ROOTS[m as usize - 64].into(), 14 + s)
+}
+
 /// Notes a visit to a row and gives the factor for its update.
 fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
     let packed = u32::from_le_bytes(*meta);
@@ -511,13 +550,13 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
         square
     } else {
         let old = Square { mantissa: packed >> 12 & 0x3FFF, exponent: packed >> 26 };
-        old.towards(square, (16384 / (visits + 1)).max(164))
+        old.towards(square, AVERAGE[(visits as usize).min(99)].into())
     };
     let next = (visits + 1).min(MAX_VISITS);
     *meta = (mean.exponent << 26 | mean.mantissa << 12 | next).to_le_bytes();
     // 0.034 / sqrt(mean (1 + visits / 10)).
-    let root = (mean.mantissa * (10 + visits) * 16).isqrt().max(1);
-    let k = ROW_RATE / WARM_UP * age / root;
+    let (root, shift) = inverse_root(mean.mantissa.max(1) * (10 + visits));
+    let k = ((u64::from(ROW_RATE / WARM_UP * age) * u64::from(root)) >> shift) as u32;
     let k = if exponent >= mean.exponent {
         k.min(32767) << (exponent - mean.exponent).min(8)
     } else {
@@ -528,8 +567,8 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
 
 /// Bytes over which the learning rate of the rows rises to its full value.
 const WARM_UP: u32 = 640;
-/// 0.034 in Q12, times sqrt(10) * 4 * 2^17.
-const ROW_RATE: u32 = 231_000_000;
+/// 0.034 in Q12, times sqrt(10) * 2^17.
+const ROW_RATE: u32 = 57_750_000;
 const MAX_VISITS: u32 = 3990;
 /// 0.128 in Q18.
 const HEAD_RATE: i32 = 33_554;
@@ -543,6 +582,7 @@ const BIAS_O: i16 = 2048;
 const BIAS_A: (i32, i32) = (-2839, 13931);
 /// One in Q15.
 const ONE: i32 = 1 << 15;
+const HALF: i16 = 1 << 14;
 /// The rms of y is never below this, Q27.
 const FLOOR: i32 = 1 << 19;
 /// Largest gradients in y and h, Q18.
@@ -555,14 +595,16 @@ const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377]
 const EXP_STEP: u128 = 1_143_949_398_276_903_549;
 
 /// Sigmoid at steps of 1/128 from -8 to 8, Q15.
-static SIGMOID: [u16; 2049] = {
-    let mut table = [0; 2049];
+static SIGMOID: [i16; 2048] = {
+    let mut table = [0; 2048];
     let mut exp = 1u128 << 60; // exp(-i/128)
     let mut i = 0;
     while i <= 1024 {
         let s = ((1u128 << 75) + ((1 << 60) + exp) / 2) / ((1 << 60) + exp);
-        table[1024 + i] = s as u16;
-        table[1024 - i] = (1 << 15) - s as u16;
+        if i < 1024 {
+            table[1024 + i] = s as i16;
+        }
+        table[1024 - i] = ((1 << 15) - s) as i16;
         exp = (exp * EXP_STEP) >> 60;
         i += 1;
     }
@@ -571,8 +613,8 @@ static SIGMOID: [u16; 2049] = {
 
 /// Sigmoid of `u` in Q12, Q15 within `11..=32757`.
 #[inline(always)]
-fn sigmoid(u: i32) -> i32 {
-    i32::from(SIGMOID[((u.clamp(-32768, 32767) + 32768 + 16) >> 5) as usize])
+fn sigmoid(u: i16) -> i16 {
+    SIGMOID[((u.saturating_add(16) >> 5) + 1024) as usize & 2047]
 }
 
 #[cfg(test)]
@@ -642,7 +684,8 @@ mod tests {
         let mut last = 0u32;
         for (i, &byte) in data.iter().enumerate() {
             let hashes = [last & 0xFFFF, last & 0xFF_FFFF | 1 << 24, last ^ 0x5555_5555];
-            ssm.start_byte(shape, last as u8, &hashes, &mut memory);
+            ssm.pick(shape, last as u8, &hashes, &mut memory);
+            ssm.start_byte(shape, &mut memory);
             let bits = code(&mut ssm, shape, byte, &mut memory);
             cost += if i >= data.len() / 2 { bits } else { 0.0 };
             ssm.end_byte(shape, byte, &mut memory);
@@ -713,13 +756,13 @@ mod tests {
 
     #[test]
     fn sigmoid_is_the_logistic_function() {
-        for u in -32768..=32767 {
-            let knot = f64::from((u + 16) >> 5) / 128.0;
+        for u in -32768..=32767i16 {
+            let knot = f64::from((i32::from(u) + 16).min(32767) >> 5) / 128.0;
             let exact = 32768.0 / (1.0 + libm::exp(-knot));
             assert!((f64::from(sigmoid(u)) - exact).abs() <= 0.51, "{u}");
         }
-        assert_eq!(sigmoid(0), ONE / 2);
-        assert_eq!((sigmoid(i32::MIN), sigmoid(i32::MAX)), (11, 32757));
+        assert_eq!(sigmoid(0), HALF);
+        assert_eq!((sigmoid(i16::MIN), sigmoid(i16::MAX)), (11, 32757));
     }
 
     #[test]
@@ -732,7 +775,8 @@ mod tests {
         let (mut worst_h, mut worst_f, mut worst_x) = (0.0f64, 0.0f64, 0.0f64);
         for &byte in &data {
             let hashes = [last & 0xFFFF, last & 0xFF_FFFF | 1 << 24, last ^ 0x5555_5555];
-            ssm.start_byte(&SHAPE, last as u8, &hashes, &mut memory);
+            ssm.pick(&SHAPE, last as u8, &hashes, &mut memory);
+            ssm.start_byte(&SHAPE, &mut memory);
             let u = pre_activations(&ssm, &mut memory);
             let f = reference(&u, &mut h);
             let nodes = nodes(byte, &mut memory);
@@ -770,9 +814,9 @@ mod tests {
             let last = random.below(256) as u8;
             let index = loop {
                 let hashes = [random.below(u32::MAX), 0, 1];
-                ssm.start_byte(&SHAPE, last, &hashes, &mut memory.clone());
                 let mut copy = memory.clone();
-                ssm.start_byte(&SHAPE, last, &hashes, &mut copy);
+                ssm.pick(&SHAPE, last, &hashes, &mut copy);
+                ssm.start_byte(&SHAPE, &mut copy);
                 let at = ssm.step * SHAPE.step() + E * 2 * KEPT + 8;
                 let at = parts(&SHAPE, &mut copy).steps[at..][..4].try_into().unwrap();
                 let index = u32::from_le_bytes(at) as usize;
