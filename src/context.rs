@@ -3,20 +3,26 @@
 
 use crate::matching::Match;
 use crate::ngram::hash;
+use crate::place::{self, Place};
 use crate::plan::Context;
 
 /// Bytes of the side tables: for each byte value the four bytes that followed
-/// it last, then where it last stood and how far before that.
-pub(crate) const SIDE: usize = FOLLOWED + 256 * 8;
+/// it last, then those of [`Place`].
+pub(crate) const SIDE: usize = FOLLOWED + place::SIDE;
 const FOLLOWED: usize = 256 * 4;
 
-/// Longest record that is looked for, in bytes.
-const LONGEST_RECORD: u32 = 1 << 14;
-/// Sightings that a new record length starts with; a rival takes two away.
-const FIRST_VOTES: u32 = 16;
-const MOST_VOTES: u32 = 255;
-/// Lines longer than this are taken for binary data.
-const LONGEST_LINE: u32 = 1000;
+/// Character class of a byte, 1 to 15.
+fn shape(byte: u8) -> u32 {
+    match byte {
+        b'0'..=b'9' => 1,
+        b'a'..=b'z' => 2,
+        b'A'..=b'Z' => 3,
+        128.. => 4,
+        0 => 5,
+        1..32 => 6 + u32::from(byte % 2),
+        _ => 8 + u32::from(byte % 8),
+    }
+}
 
 /// What the predictor remembers of the bytes, beside the tables. Positions
 /// count all bytes so far, modulo 2^32.
@@ -34,48 +40,12 @@ pub(crate) struct Recent {
     words: [u32; 3],
     /// The last three bytes that belong to no word.
     separators: u32,
-    /// The record length, its sightings, and another that was sighted.
-    record: u32,
-    votes: u32,
-    rival: u32,
-    /// Where the current line begins, and the one before it.
-    line: u32,
-    line_before: u32,
-    /// The byte above the next one, and the one above that (in a line: the
-    /// one after it).
-    above: u32,
-    above_above: u32,
-    /// Where in its record or line the next byte stands.
-    pub(crate) column: u32,
-    /// Fields.
-    pub(crate) field: u32,
-    field_start: u32,
-    field_hash: u32,
-    last_field: u32,
-    line_head: u32,
-    shape: u64,
-    key: u32,
-    since_key: u32,
-    left_above: u32,
-    above3: u32,
-    cell: [u32; 2],
-    starts: Starts,
-    word_above: u32,
-    lines: bool,
+    /// Character classes of the last bytes, the newest lowest, 4 bits each.
+    pub(crate) shapes: u32,
+    /// Brackets that are open, the innermost lowest.
     brackets: u32,
-    indent: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Starts {
-    now: [u32; 64],
-    before: [u32; 64],
-    count: u32,
-}
-impl Default for Starts {
-    fn default() -> Self {
-        Self { now: [0; 64], before: [0; 64], count: 0 }
-    }
+    /// Where in a record or line the next byte stands.
+    pub(crate) place: Place,
 }
 
 impl Recent {
@@ -105,116 +75,19 @@ impl Recent {
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
 
-        let class = match byte {
-            b'0'..=b'9' => 1,
-            b'a'..=b'z' => 2,
-            b'A'..=b'Z' => 3,
-            128..=255 => 4,
-            0 => 5,
-            1..=31 => 6 + u64::from(byte) % 2,
-            _ => 8 + u64::from(byte) % 8,
-        };
-        self.shape = self.shape << 4 | class;
-        if byte == b'\n' {
-            self.indent = 0;
-            self.starts.before = self.starts.now;
-            self.starts.before[(self.field as usize + 1).min(63)] = 0;
-            for i in self.field as usize + 1..64 { self.starts.before[i] = 0; }
-            self.field = 0;
-            self.starts.now[0] = self.pos;
-            self.field_start = self.pos;
-            self.last_field = 0;
-            self.field_hash = 0;
-            self.line_head = 0;
-            self.key = 0;
-            self.since_key = 0;
-        } else if matches!(byte, b',' | b';' | b'\t' | b'|' | b' ') {
-            if self.field == 0 { self.line_head = self.field_hash; }
-            self.field = (self.field + 1).min(63);
-            self.starts.now[self.field as usize] = self.pos;
-            self.field_start = self.pos;
-            self.last_field = self.field_hash;
-            self.field_hash = 0;
-        } else {
-            self.field_hash = hash(self.field_hash, u32::from(byte) + 1);
-        }
-        if matches!(byte, b':' | b'=' | b'>') {
-            self.key = if self.words[0] != 0 { self.words[0] } else { self.words[1] };
-            self.since_key = 0;
-        } else {
-            self.since_key = hash(self.since_key, u32::from(byte) + 1);
-        }
+        self.shapes = self.shapes << 4 | shape(byte);
         match byte {
             b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
             b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
             _ => {}
         }
-        if byte == b' ' && self.indent & 0x100 == 0 { self.indent += 1; } else if byte != b'\n' { self.indent |= 0x100; }
+
         if !side.is_empty() {
-            let (followed, stood) = side.split_at_mut(FOLLOWED);
+            let (followed, side) = side.split_at_mut(FOLLOWED);
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
             *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();
-            self.find_record(&mut stood.as_chunks_mut::<8>().0[usize::from(byte)]);
-            self.look_above(byte, history);
+            self.place.push(byte, self.pos, history, side);
         }
-    }
-
-    /// Votes for the distance between equal bytes as the record length, when
-    /// it occurs twice in a row. `stood` is what is known of the byte.
-    fn find_record(&mut self, stood: &mut [u8; 8]) {
-        let known = u64::from_le_bytes(*stood);
-        let distance = self.pos.wrapping_sub(known as u32);
-        let repeats = distance == (known >> 32) as u32;
-        if repeats && distance > 1 && distance < LONGEST_RECORD {
-            if distance == self.record {
-                self.votes = (self.votes + 1).min(MOST_VOTES);
-            } else if distance != self.rival {
-                self.rival = distance;
-            } else if self.votes < 2 {
-                (self.record, self.votes) = (distance, FIRST_VOTES);
-            } else {
-                self.votes -= 2;
-            }
-        }
-        *stood = (u64::from(distance) << 32 | u64::from(self.pos)).to_le_bytes();
-    }
-
-    /// Finds the bytes above the next one: in the line before if there are
-    /// lines, else one and two records back.
-    fn look_above(&mut self, byte: u8, history: &[u8]) {
-        let mask = history.len() - 1;
-        let pos = self.pos;
-        if byte == b'\n' {
-            (self.line_before, self.line) = (self.line, pos);
-        }
-        let column = pos.wrapping_sub(self.line);
-        let lines = column < LONGEST_LINE
-            && self.line != 0
-            && pos.wrapping_sub(self.line_before) as usize <= mask;
-        let (above, above_above) = if lines {
-            self.column = column;
-            // A shorter line ends all columns beyond it.
-            let at = self.line_before.wrapping_add(column);
-            let short = at.wrapping_sub(self.line) as i32 >= 0;
-            let at = if short { self.line.wrapping_sub(1) } else { at };
-            (at, at.wrapping_add(1))
-        } else {
-            let record = self.record.max(1);
-            self.column = pos % record;
-            (pos.wrapping_sub(record), pos.wrapping_sub(record * 2))
-        };
-        self.lines = lines;
-        {
-            let start = self.starts.before[self.field as usize];
-            let at = start.wrapping_add(pos.wrapping_sub(self.field_start));
-            self.cell = if start == 0 || pos.wrapping_sub(at) as usize > mask { [0; 2] } else {
-                [u32::from(history[at as usize & mask]), u32::from(history[at.wrapping_add(1) as usize & mask])]
-            };
-        }
-        self.left_above = u32::from(history[above.wrapping_sub(1) as usize & mask]);
-        self.above3 = u32::from(history[above.wrapping_sub(self.record.max(1) * 2) as usize & mask]);
-        self.above = u32::from(history[above as usize & mask]);
-        self.above_above = u32::from(history[above_above as usize & mask]);
     }
 
     /// Hash of the last `len` bytes.
@@ -231,19 +104,18 @@ impl Recent {
     }
 
     /// Hash of a context. `place` is its number in the list, so that equal
-    /// values in two contexts do not meet; `expected` is the match model that
-    /// has its say.
+    /// values in two contexts do not meet.
     pub(crate) fn hash(
         &self,
         context: Context,
         place: usize,
-        expected: &Match,
-        expected2: &Match,
+        matches: &[Match],
         side: &[u8],
     ) -> u32 {
         let pos = self.pos;
         let salt = (place as u32 + 1) << 16;
-        let c1 = self.bytes as u32 & 0xFF;
+        let byte = |i: u32| (self.bytes >> (8 * i - 8)) as u32 & 0xFF;
+        let [c1, c2] = [byte(1), byte(2)];
         let hash2 = |a: u32, b: u32| hash(hash(salt, a), b);
         let hash3 = |a: u32, b: u32, c: u32| hash(hash2(a, b), c);
         let masked =
@@ -251,9 +123,15 @@ impl Recent {
         let [word, word2, word3] = self.words;
         // The expected byte and how surely, in units of `step` lengths.
         let foreseen = |step: u32| {
-            let byte = expected.expected_byte();
-            byte.map_or(0, |b| 1 + u32::from(b) + 256 * (expected.length_bucket() / step))
+            let byte = matches[0].expected_byte();
+            byte.map_or(0, |b| 1 + u32::from(b) + 256 * (matches[0].length_bucket() / step))
         };
+        // What the last match model, the one that keeps to its repeat, sees.
+        let echo = || {
+            let echo = &matches[matches.len() - 1];
+            (echo.expected_byte().map_or(0, |b| 1 + u32::from(b)), echo.after())
+        };
+        let at = &self.place;
         match context {
             Context::Order(0) => salt,
             Context::Order(n) => masked(u64::MAX >> (64 - 8 * n)),
@@ -274,9 +152,9 @@ impl Recent {
                 });
                 masked(mask)
             }
-            Context::Above => hash3(self.above, c1, 0),
-            Context::Column => hash3(self.above, self.column, 0),
-            Context::TwoAbove => hash3(self.above, self.above_above, 0),
+            Context::Above => hash3(at.above, c1, 0),
+            Context::Column => hash3(at.above, at.column, 0),
+            Context::TwoAbove => hash3(at.above, at.above_above, 0),
             Context::Foreseen => hash2(foreseen(4), 0),
             Context::X(n) => {
                 let a = &expected2.around;
@@ -319,6 +197,21 @@ impl Recent {
                 }
             }
             Context::LastWord => hash2(word2, 0),
+            Context::Echo => hash3(echo().0, c1, 0),
+            Context::EchoAfter => hash3(echo().0, u32::from(echo().1), 1),
+            Context::Cell => hash3(at.cell[0], c1, at.field),
+            Context::CellAfter => hash3(at.cell[0], at.cell[1], at.field),
+            Context::Square => hash3(at.above, at.above_above, c1),
+            Context::Quad => hash3(self.pos & 3, byte(4), 0),
+            Context::Gradient => hash3(
+                at.above.wrapping_add(c1).wrapping_sub(at.left_above) & 0xFF,
+                at.column & 3,
+                0,
+            ),
+            Context::Slope => hash3(at.above, c1.wrapping_sub(at.left_above) & 0xFF, 0),
+            Context::Nesting => hash3(self.brackets & 0xFFFF, word, c1),
+            Context::NestedPair => hash3(self.brackets & 0xFFFF, c1, c2),
+            Context::Shapes => hash3(self.shapes & 0xFFF, word, 0),
         }
     }
 }
@@ -343,16 +236,16 @@ mod tests {
             *byte = if i % 24 < 8 { 200 + (i % 24) as u8 } else { (noise % 190) as u8 + 11 };
         }
         let recent = after(&content);
-        assert_eq!((recent.record, recent.column), (24, 0));
-        assert_eq!(recent.above, 200);
+        assert_eq!((recent.place.record, recent.place.column), (24, 0));
+        assert_eq!(recent.place.above, 200);
     }
 
     #[test]
     fn lines_stand_above_each_other() {
         let recent = after(b"time,21.5,ok\ntime,21.6,ok\ntime,");
-        assert_eq!((recent.column, recent.above), (5, u32::from(b'2')));
+        assert_eq!((recent.place.column, recent.place.above), (5, u32::from(b'2')));
         let recent = after(b"one\ntwo\nlonger");
-        assert_eq!(recent.above, u32::from(b'\n'));
+        assert_eq!(recent.place.above, u32::from(b'\n'));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod matching;
 mod message;
 mod mixer;
 mod ngram;
+mod place;
 mod plan;
 mod predictor;
 mod refinement;

@@ -3,7 +3,7 @@
 //!
 //! A hash of the last few bytes finds a candidate, which is verified against
 //! the history, so its length is a true one. A pointer that mispredicts is
-//! kept for a few bytes: records differ in one field and go on alike.
+//! kept: records differ in one field and go on alike.
 
 use crate::logistic::stretch;
 use crate::ngram::map;
@@ -26,9 +26,6 @@ const CONTEXTS: usize = 16 * 8 * 2;
 /// Lengths are not counted beyond this.
 const LONGEST: u32 = 400;
 
-/// A pointer is dropped after this many misses without enough hits between.
-const MISSES: u32 = 32;
-
 /// What a match model knows between bytes. Positions count all bytes so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Match {
@@ -42,16 +39,22 @@ pub(crate) struct Match {
     expected: u32,
     /// Map entry of the current prediction.
     context: u32,
-    pub(crate) around: [u8; 3],
+    /// The byte after the expected one, or 0 for none.
+    after: u8,
 }
 
+/// How long a repeat must be to be followed.
 #[derive(Clone, Copy)]
 pub(crate) struct Finder {
+    /// Bytes hashed, and the shortest repeat followed where there is none.
     pub(crate) min: u32,
+    /// The shortest that replaces one which has been right more often than not:
+    /// a long one keeps to the record that the present one resembles.
     pub(crate) settled: u32,
 }
-const KEEP: u32 = 4;
 
+/// A repeat is settled while fewer of the last eight bytes were missed.
+const SETTLED: u32 = 4;
 
 /// Coarse logarithm of a length.
 fn bucket(len: u32) -> u32 {
@@ -85,9 +88,6 @@ impl Match {
             self.misses = self.misses << 1 | u32::from(!hit);
             self.at = self.at.wrapping_add(1);
             self.len = if hit { (self.len + 1).min(LONGEST) } else { 0 };
-            if self.misses.count_ones() > MISSES {
-                self.at = 0;
-            }
             if self.at == 0 {
                 self.len = 0; // lost, or wrapped around after 4 GiB
             }
@@ -95,20 +95,25 @@ impl Match {
         let found = swap(table, history.len(), hash, pos);
         if self.at == 0 || self.len < min {
             let len = common(history, found, pos);
-            let settled = self.at != 0 && (self.misses & 0xFF).count_ones() < KEEP;
+            let settled = self.at != 0 && self.recent_misses() < SETTLED;
             let need = if settled { finder.settled } else { min };
             if len >= need && len > self.len {
                 (self.at, self.len, self.misses) = (found, len, 0);
             }
         }
         let old = pos.wrapping_sub(self.at) as usize > mask;
-        self.around = [0; 3];
-        if self.at != 0 && !old {
-            let h = |d: i32| history[self.at.wrapping_add(d as u32) as usize & mask];
-            self.around = [h(-1), if self.at.wrapping_add(1) == pos { 0 } else { h(1) }, h(-2)];
-        }
-        self.expected =
-            if self.at == 0 || old { 0 } else { 256 | u32::from(history[self.at as usize & mask]) };
+        (self.expected, self.after) = if self.at == 0 || old {
+            (0, 0)
+        } else {
+            let next = self.at.wrapping_add(1);
+            let after = if next == pos { 0 } else { history[next as usize & mask] };
+            (256 | u32::from(history[self.at as usize & mask]), after)
+        };
+    }
+
+    /// Misses among the last eight bytes.
+    fn recent_misses(&self) -> u32 {
+        (self.misses & 0xFF).count_ones()
     }
 
     /// Whether it has an expectation for the byte begun by `partial` (with a
@@ -123,6 +128,17 @@ impl Match {
     /// The expected byte, if any.
     pub(crate) fn expected_byte(&self) -> Option<u8> {
         (self.expected != 0).then_some(self.expected as u8)
+    }
+
+    /// The byte after the expected one, or 0.
+    pub(crate) fn after(&self) -> u8 {
+        self.after
+    }
+
+    /// Whether the last four bytes were missed, and how often the four before,
+    /// up to 3: 0..64.
+    pub(crate) fn past(&self) -> u32 {
+        (self.misses & 15) * 4 + (self.misses >> 4 & 15).count_ones().min(3)
     }
 
     /// Coarse logarithm of the length, 0..16.
@@ -140,7 +156,7 @@ impl Match {
         let Some(bit) = self.expected_bit(partial, bit_index) else {
             return [0, 0];
         };
-        let recent = (self.misses & 0xFF).count_ones().min(7);
+        let recent = self.recent_misses().min(7);
         self.context = (bucket(self.len) * 8 + recent) * 2 + u32::from(bit_index == 0);
         let p = map::p(maps[self.context as usize]);
         let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);

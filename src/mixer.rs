@@ -14,12 +14,10 @@ use wide::i16x8;
 /// Inputs are padded to a multiple of this.
 pub(crate) const LANES: usize = 8;
 
-/// Most inputs: a lane of [`dot`] adds up a quarter of the products, each of a
-/// weight below 2^15 and an input that hardly exceeds 9 in Q8.
-pub(crate) const MAX_INPUTS: usize = {
-    let inputs = 4 * ((1 << 31) / ((1 << 15) * (9 << 8)) - 1);
-    inputs / LANES * LANES * 4
-};
+/// Vectors that [`dot`] adds up before it widens: a lane of the sum takes two
+/// products of each, of a weight below 2^15 and an input of hardly more than 9
+/// in Q8.
+const NARROW: usize = (1 << 31) / ((1 << 15) * (9 << 8)) / 2 - 1;
 
 /// Bytes of a row of `inputs` weights: the weights, then how often it was used.
 pub(crate) const fn row_bytes(inputs: usize) -> usize {
@@ -37,14 +35,13 @@ fn load(weights: &[u8; 2 * LANES]) -> i16x8 {
 pub(crate) fn dot(weights: &[u8], inputs: &[i16]) -> i32 {
     let (weights, _) = weights.as_chunks::<{ 2 * LANES }>();
     let (inputs, _) = inputs.as_chunks::<LANES>();
-    let mut total = 0i64;
-    for (weights, inputs) in weights.chunks(13).zip(inputs.chunks(13)) {
+    let mut total = 0;
+    for (weights, inputs) in weights.chunks(NARROW).zip(inputs.chunks(NARROW)) {
         let mut sum = wide::i32x4::ZERO;
         for (w, x) in weights.iter().zip(inputs) {
             sum += load(w).dot(i16x8::new(*x));
         }
-        let [a, b, c, d] = sum.to_array();
-        total += i64::from(a) + i64::from(b) + i64::from(c) + i64::from(d);
+        total += sum.to_array().map(i64::from).iter().sum::<i64>();
     }
     (total >> 10) as i32
 }

@@ -2,6 +2,7 @@
 //! the sizes of everything, so that a level fills its memory to the byte.
 
 use crate::context::SIDE;
+use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::matching::Finder;
 use crate::ngram::LINE;
@@ -39,7 +40,30 @@ pub(crate) enum Context {
     Foreseen,
     /// The previous word.
     LastWord,
-    X(u32),
+    /// The byte expected by the match model that keeps to its repeat, and c1.
+    Echo,
+    /// That byte and the one after it.
+    EchoAfter,
+    /// The byte at the same place of the same field in the line before, the
+    /// number of the field, and c1.
+    Cell,
+    /// That byte, the number of the field, and the byte after.
+    CellAfter,
+    /// The byte above, the one above that and c1.
+    Square,
+    /// c4 and the position modulo 4: 32-bit words.
+    Quad,
+    /// The byte above plus what c1 differs from the byte above it: a plane
+    /// through the three; and the column modulo 4.
+    Gradient,
+    /// The byte above, and what c1 differs from the byte above it.
+    Slope,
+    /// The two innermost open brackets, the current word and c1.
+    Nesting,
+    /// The two innermost open brackets, c1 and c2.
+    NestedPair,
+    /// Character classes of the last three bytes, and the current word.
+    Shapes,
 }
 
 /// What picks the row of a weight set.
@@ -53,13 +77,20 @@ pub(crate) enum Selector {
     Confidence,
     /// Length of the match and the expected bit.
     Match,
-    /// Character classes of the last three bytes and the nibble.
+    /// Lengths of the first and the last match, and the last's expected bit.
+    Matches,
+    /// Coarse character classes of the last three bytes and the nibble.
     Classes,
+    /// The bits of the current byte so far, and the class of the last one.
+    PartialClass,
+    /// Character classes of the last three bytes.
+    Shapes,
     /// The last byte.
     Last,
     /// Column in the record.
     Column,
-    Aligned,
+    /// How the last match model did of late, and its expected bit.
+    Echo,
 }
 
 impl Selector {
@@ -69,10 +100,12 @@ impl Selector {
             Self::Partial => 256,
             Self::Confidence => 8 * 8,
             Self::Match => 16 * 2 + 1,
+            Self::Matches => 16 * 16 * 3,
             Self::Classes => 512 * 2,
-            Self::Last => 256,
-            Self::Column => 256,
-            Self::Aligned => 64 * 3,
+            Self::PartialClass => 256 * 8,
+            Self::Shapes => 4096,
+            Self::Last | Self::Column => 256,
+            Self::Echo => 64 * 3,
         }
     }
 }
@@ -94,7 +127,7 @@ pub(crate) struct Plan {
     pub(crate) selectors: &'static [Selector],
     /// Sets of adaptive probabilities; the last serves all contexts beyond.
     pub(crate) maps: usize,
-    /// What picks the row of the final mixer, where there are several sets.
+    /// What picks the rows of the final mixers, where there are several sets.
     pub(crate) final_selectors: &'static [Selector],
     /// Refinement stages: log2 of the number of contexts of order 0, 1, 2, ...
     pub(crate) stages: &'static [u32],
@@ -217,40 +250,14 @@ impl Layout {
 
 use Context::*;
 
-/// Contexts of levels 5 and 6.
-const RICH: &[Context] = &[
-    Order(0),
-    Order(1),
-    Order(2),
-    Order(3),
-    Order(4),
-    Order(6),
-    Word,
-    WordPair,
-    WordSkip,
-    Separators,
-    Indirect,
-    Expected,
-    Sparse(0b0010),
-    Sparse(0b0110),
-    Sparse(0b1100),
-    Sparse(0b11_0000),
-    Sparse(0b1_1111 << 8),
-    Above,
-    Column,
-    TwoAbove,
-    X(0), X(1), X(4), X(5), X(13), X(15), X(18), X(20),
-];
-
-/// Contexts from level 7: those of [`RICH`] and the next best, in an order that
-/// the format fixes, because a context's place salts its hash.
+/// Contexts from level 7, the best ones first. A context's place salts its hash,
+/// so the order is part of the format.
 const FULL: &[Context] = &[
     Order(0),
     Order(1),
     Order(2),
     Order(3),
     Order(4),
-    Order(5),
     Order(6),
     Word,
     WordPair,
@@ -266,10 +273,26 @@ const FULL: &[Context] = &[
     Above,
     Column,
     TwoAbove,
+    Echo,
+    EchoAfter,
+    Cell,
+    CellAfter,
+    Square,
+    Quad,
+    Gradient,
+    Slope,
+    Nesting,
+    Shapes,
+    // from level 7
+    NestedPair,
+    Order(5),
     Sparse(0b1000),
     Sparse(0b0101),
     Sparse(0b1010),
 ];
+
+/// Contexts of levels 5 and 6.
+const RICH: &[Context] = FULL.split_at(30).0;
 
 /// Contexts of level 4: the best for their time.
 const LEAN: &[Context] = &[
@@ -308,14 +331,41 @@ pub(crate) const PLANS: [Plan; 10] = {
         Plan {
             contexts,
             maps: contexts.len(),
-            selectors: &[S::Partial, S::Confidence, S::Match, S::Classes, S::Last, S::Column, S::Aligned],
+            selectors: &[
+                S::PartialClass,
+                S::Confidence,
+                S::Match,
+                S::Shapes,
+                S::Last,
+                S::Column,
+                S::Echo,
+                S::Matches,
+            ],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
             history,
-            matches: &[Finder { min: 5, settled: 5 }, Finder { min: 12, settled: 12 }, Finder { min: 5, settled: 16 }],
+            matches: &[
+                Finder { min: 5, settled: 5 },
+                Finder { min: 12, settled: 12 },
+                Finder { min: 5, settled: 16 },
+            ],
             match_log2: history - 3,
             ssm: None,
         }
+    }
+    /// With fewer rows of weights.
+    const fn coarse(mut plan: Plan) -> Plan {
+        plan.selectors = &[
+            S::PartialClass,
+            S::Confidence,
+            S::Match,
+            S::Classes,
+            S::Last,
+            S::Column,
+            S::Echo,
+            S::Matches,
+        ];
+        plan
     }
     const fn with_ssm(mut plan: Plan, width: usize, rows: usize) -> Plan {
         plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SPARSE_ROWS });
@@ -387,9 +437,9 @@ pub(crate) const PLANS: [Plan; 10] = {
             match_log2: 15,
             ssm: None,
         },
-        rich(RICH, 20, &[8, 11, 11]),
-        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 14),
-        with_ssm(rich(RICH, 24, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
+        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
+        with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
         with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
     ]

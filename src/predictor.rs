@@ -17,7 +17,10 @@ use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
 const MAX_SETS: usize = 8;
+/// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
+/// Most match models of any level.
+const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
@@ -46,7 +49,7 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     /// The slots' contents.
     histories: [[u8; SLOT]; N],
     states: [u8; N],
-    matches: [Match; 3],
+    matches: [Match; MAX_MATCHES],
     inputs: [i16; M],
     rows: [u32; MAX_SETS],
     set_p: [u32; MAX_SETS],
@@ -74,8 +77,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
-        
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
+        assert!(plan.final_selectors.len() <= MAX_FINALS && plan.matches.len() <= MAX_MATCHES);
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
@@ -144,7 +147,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             slots: [0; N],
             histories: [[0; SLOT]; N],
             states: [0; N],
-            matches: [Match::default(); 3],
+            matches: [Match::default(); MAX_MATCHES],
             inputs: [0; M],
             rows: [0; MAX_SETS],
             set_p: [32768; MAX_SETS],
@@ -199,7 +202,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         self.recent.push(byte, tables.history, tables.side);
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches) {
+        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches)
+        {
             if recent.pos >= finder.min {
                 let h = recent.hash_of_last(finder.min, history).wrapping_mul(PHI);
                 model.next_byte(matching::tables(bytes).0, history, recent.pos, h, finder);
@@ -211,7 +215,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// Sets up the contexts of a new byte.
     fn start_byte(&mut self, tables: &mut Tables) {
         let recent = &self.recent;
-        let hash_of = |place, context| recent.hash(context, place, &self.matches[0], &self.matches[2], tables.side);
+        let matches = &self.matches[..Self::PLAN.matches.len()];
+        let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, context);
         }
@@ -384,35 +389,44 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     /// The row of a weight set.
     fn select(&self, selector: Selector, known: u32) -> u32 {
         let r = &self.recent;
-        let class = |byte: u64| match byte as u8 {
-            0 => 0,
-            b'\n' | b'\r' | b' ' => 1,
-            b'0'..=b'9' => 2,
-            b'A'..=b'Z' => 3,
-            b'a'..=b'z' => 4,
-            1..=127 => 5,
-            128..=254 => 6,
-            255 => 7,
+        let bit_of = |model: &Match| {
+            model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
+        let [first, last] = [&self.matches[0], &self.matches[Self::PLAN.matches.len() - 1]];
         match selector {
             Selector::One => 0,
             Selector::Partial => r.partial,
             Selector::Confidence => r.bit_index * 8 + known,
-            Selector::Match => match self.matches[0].expected_bit(r.partial, r.bit_index) {
-                None => 0,
-                Some(bit) => 1 + self.matches[0].length_bucket() * 2 + u32::from(bit),
+            Selector::Match => match bit_of(first) {
+                0 => 0,
+                bit => first.length_bucket() * 2 + bit,
             },
+            Selector::Matches => {
+                (first.length_bucket() * 16 + last.length_bucket()) * 3 + bit_of(last)
+            }
             Selector::Classes => {
                 (class(r.bytes) * 64 + class(r.bytes >> 8) * 8 + class(r.bytes >> 16)) * 2
                     + u32::from(r.bit_index >= 4)
             }
+            Selector::PartialClass => r.partial * 8 + class(r.bytes),
+            Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
-            Selector::Column => r.column & 255,
-            Selector::Aligned => {
-                let m = &self.matches[Self::PLAN.matches.len() - 1];
-                let e = match m.expected_bit(r.partial, r.bit_index) { None => 0, Some(b) => 1 + u32::from(b) };
-                (m.misses & 15) * 12 + ((m.misses >> 4 & 15).count_ones().min(3)) * 3 + e
-            }
+            Selector::Column => r.place.column & 255,
+            Selector::Echo => last.past() * 3 + bit_of(last),
         }
+    }
+}
+
+/// Coarse character class of the lowest byte, 0 to 7.
+fn class(bytes: u64) -> u32 {
+    match bytes as u8 {
+        0 => 0,
+        b'\n' | b'\r' | b' ' => 1,
+        b'0'..=b'9' => 2,
+        b'A'..=b'Z' => 3,
+        b'a'..=b'z' => 4,
+        1..=127 => 5,
+        128..=254 => 6,
+        255 => 7,
     }
 }

@@ -1,0 +1,142 @@
+//! Place: where in the structure of the data the next byte stands, and what
+//! stands above it.
+//!
+//! Data that comes in lines has lines and fields: the byte above is in the line
+//! before, the cell is the same field of that line. Other data may have
+//! records of a fixed length, which is found by voting: the byte above is one
+//! record back.
+
+/// Bytes of the side tables: for each byte value where it last stood and how
+/// far before that; then where the fields of two lines begin.
+pub(crate) const SIDE: usize = STOOD + 2 * FIELDS * 4;
+const STOOD: usize = 256 * 8;
+
+/// Fields of a line that are told apart.
+const FIELDS: usize = 64;
+/// Longest record that is looked for, in bytes.
+const LONGEST_RECORD: u32 = 1 << 14;
+/// Sightings that a new record length starts with; a rival takes two away.
+const FIRST_VOTES: u32 = 16;
+const MOST_VOTES: u32 = 255;
+/// Lines longer than this are taken for binary data.
+const LONGEST_LINE: u32 = 1000;
+
+/// Where the next byte stands. Positions count all bytes so far, modulo 2^32.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// The record length, its sightings, and another that was sighted.
+    pub(crate) record: u32,
+    votes: u32,
+    rival: u32,
+    /// Where the current line begins, and the one before it.
+    line: u32,
+    line_before: u32,
+    /// Place in its record or line of the next byte.
+    pub(crate) column: u32,
+    /// The byte above the next one.
+    pub(crate) above: u32,
+    /// The byte above that; in a line, the one after it.
+    pub(crate) above_above: u32,
+    /// The byte before the byte above.
+    pub(crate) left_above: u32,
+    /// The field of its line, below 64, and where that begins.
+    pub(crate) field: u32,
+    field_start: u32,
+    /// Number of the last field of the line before.
+    last_field: u32,
+    /// Number of the line, as far as it picks the table of its fields.
+    odd: bool,
+    /// The byte at the same place in the same field of the line before and the
+    /// byte after it, or zeros.
+    pub(crate) cell: [u32; 2],
+}
+
+impl Place {
+    /// Moves on by `byte`, the last one of `history`; `pos` is the next place.
+    pub(crate) fn push(&mut self, byte: u8, pos: u32, history: &[u8], side: &mut [u8]) {
+        let (stood, starts) = side.split_at_mut(STOOD);
+        self.find_record(pos, &mut stood.as_chunks_mut::<8>().0[usize::from(byte)]);
+        let line_ends = byte == b'\n';
+        if line_ends {
+            (self.line_before, self.line) = (self.line, pos);
+        }
+        self.look_above(pos, history);
+        let starts = starts.as_chunks_mut::<4>().0;
+        if line_ends || matches!(byte, b',' | b';' | b'\t' | b'|' | b' ') {
+            self.start_field(line_ends, pos, starts);
+        }
+        self.look_at_cell(pos, history, starts);
+    }
+
+    /// Votes for the distance between equal bytes as the record length, when
+    /// it occurs twice in a row. `stood` is what is known of the byte.
+    fn find_record(&mut self, pos: u32, stood: &mut [u8; 8]) {
+        let known = u64::from_le_bytes(*stood);
+        let distance = pos.wrapping_sub(known as u32);
+        let repeats = distance == (known >> 32) as u32;
+        if repeats && distance > 1 && distance < LONGEST_RECORD {
+            if distance == self.record {
+                self.votes = (self.votes + 1).min(MOST_VOTES);
+            } else if distance != self.rival {
+                self.rival = distance;
+            } else if self.votes < 2 {
+                (self.record, self.votes) = (distance, FIRST_VOTES);
+            } else {
+                self.votes -= 2;
+            }
+        }
+        *stood = (u64::from(distance) << 32 | u64::from(pos)).to_le_bytes();
+    }
+
+    /// Finds the bytes above the next one: in the line before if there are
+    /// lines, else one and two records back.
+    fn look_above(&mut self, pos: u32, history: &[u8]) {
+        let mask = history.len() - 1;
+        let column = pos.wrapping_sub(self.line);
+        let lines = column < LONGEST_LINE
+            && self.line != 0
+            && pos.wrapping_sub(self.line_before) as usize <= mask;
+        let (above, above_above) = if lines {
+            self.column = column;
+            // A shorter line ends all columns beyond it.
+            let at = self.line_before.wrapping_add(column);
+            let short = at.wrapping_sub(self.line) as i32 >= 0;
+            let at = if short { self.line.wrapping_sub(1) } else { at };
+            (at, at.wrapping_add(1))
+        } else {
+            let record = self.record.max(1);
+            self.column = pos % record;
+            (pos.wrapping_sub(record), pos.wrapping_sub(record * 2))
+        };
+        let byte = |at: u32| u32::from(history[at as usize & mask]);
+        self.above = byte(above);
+        self.above_above = byte(above_above);
+        self.left_above = byte(above.wrapping_sub(1));
+    }
+
+    /// Begins the next field of the line, or the first one of the next line.
+    fn start_field(&mut self, line_ends: bool, pos: u32, starts: &mut [[u8; 4]]) {
+        if line_ends {
+            (self.last_field, self.field) = (self.field, 0);
+            self.odd = !self.odd;
+        } else {
+            self.field = (self.field + 1).min(FIELDS as u32 - 1);
+        }
+        self.field_start = pos;
+        starts[usize::from(self.odd) * FIELDS + self.field as usize] = pos.to_le_bytes();
+    }
+
+    /// Finds the cell of the next byte.
+    fn look_at_cell(&mut self, pos: u32, history: &[u8], starts: &[[u8; 4]]) {
+        let mask = history.len() - 1;
+        let start = starts[usize::from(!self.odd) * FIELDS + self.field as usize];
+        let into = pos.wrapping_sub(self.field_start);
+        let at = u32::from_le_bytes(start).wrapping_add(into);
+        let known = self.line != 0 && self.field <= self.last_field;
+        self.cell = if known && pos.wrapping_sub(at) as usize <= mask {
+            [at, at.wrapping_add(1)].map(|at| u32::from(history[at as usize & mask]))
+        } else {
+            [0; 2]
+        };
+    }
+}

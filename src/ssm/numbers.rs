@@ -1,0 +1,154 @@
+//! The arithmetic of the state space model: vectors of i16 in bytes, numbers
+//! with an exponent, the logistic function.
+
+use super::{CHUNK, LANES};
+use wide::{i16x8, i32x4};
+
+#[inline(always)]
+pub(super) fn load(bytes: &[u8; CHUNK]) -> i16x8 {
+    i16x8::new(core::array::from_fn(|i| i16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]])))
+}
+
+#[inline(always)]
+pub(super) fn store(bytes: &mut [u8; CHUNK], lanes: [i16; LANES]) {
+    for (bytes, lane) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(lanes) {
+        *bytes = lane.to_le_bytes();
+    }
+}
+
+/// A vector of `bytes`.
+#[inline(always)]
+pub(super) fn read<const E: usize>(bytes: &[u8]) -> [i16; E] {
+    let mut out = [0; E];
+    for (out, bytes) in out.as_chunks_mut().0.iter_mut().zip(bytes.as_chunks().0) {
+        *out = load(bytes).to_array();
+    }
+    out
+}
+
+#[inline(always)]
+pub(super) fn write<const E: usize>(bytes: &mut [u8], vector: &[i16; E]) {
+    for (bytes, lanes) in bytes.as_chunks_mut().0.iter_mut().zip(vector.as_chunks().0) {
+        store(bytes, *lanes);
+    }
+}
+
+/// Sum of the products, those of each pair shifted right by `shift`.
+///
+/// A lane adds up a quarter of the channels; by Cauchy-Schwarz that stays
+/// below 2^31 for all uses here: |f|^2 is E in Q20, a weight below 2^15, and
+/// what is not normalised is shifted far enough.
+#[inline(always)]
+pub(super) fn dot<const E: usize>(a: &[i16; E], b: &[i16; E], shift: i32) -> i64 {
+    let mut sum = i32x4::ZERO;
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        sum += i16x8::new(*a).dot(i16x8::new(*b)) >> shift;
+    }
+    sum.to_array().map(i64::from).iter().sum()
+}
+
+/// Bits of the largest magnitude, given the disjunction of all [`magnitude`]s.
+#[inline(always)]
+pub(super) fn bits(or: i32) -> u32 {
+    32 - or.leading_zeros()
+}
+
+/// A number of as many bits as `x`, never negative.
+#[inline(always)]
+pub(super) fn magnitude(x: i32) -> i32 {
+    x ^ (x >> 31)
+}
+
+/// A mean square, `mantissa * 4^exponent`, mantissa below 2^14.
+#[derive(Clone, Copy)]
+pub(super) struct Square {
+    pub(super) mantissa: u32,
+    pub(super) exponent: u32,
+}
+
+impl Square {
+    /// The nearest below.
+    pub(super) fn new(mantissa: u32, exponent: u32) -> Self {
+        let over = (32 - mantissa.leading_zeros()).saturating_sub(14).div_ceil(2);
+        Self { mantissa: mantissa >> (2 * over), exponent: exponent + over }
+    }
+
+    /// Moves towards `other` by `rate` (Q14, at most one half).
+    pub(super) fn towards(self, other: Self, rate: u32) -> Self {
+        let exponent = self.exponent.max(other.exponent);
+        let mantissa = |s: Self| (s.mantissa << 3) >> (2 * (exponent - s.exponent)).min(31);
+        let (a, b) = (mantissa(self) as i32, mantissa(other) as i32);
+        let mixed = (a + (((b - a) * rate as i32) >> 14)) as u32;
+        // Three bits below the point, then as many digits as fit.
+        let up = ((mixed.leading_zeros() - 15) / 2).min(exponent);
+        Self::new((mixed << (2 * up)) >> 3, exponent - up)
+    }
+}
+
+/// `2^18 / sqrt(m + 1/2)` for m from 64 to 255.
+static ROOTS: [u16; 192] = {
+    let mut table = [0; 192];
+    let mut i = 0;
+    while i < 192 {
+        table[i] = ((1u64 << 37) / (2 * (i as u64 + 64) + 1)).isqrt() as u16;
+        i += 1;
+    }
+    table
+};
+
+/// `1 / sqrt(x)` for `0 < x < 2^27`, within 0.4 %: a number of 15 bits and
+/// how far its point stands to the left.
+#[inline(always)]
+pub(super) fn inverse_root(x: u32) -> (u32, u32) {
+    // x = m 4^s with m from 64 to 255.
+    let s = (bits(x as i32) + 1) / 2;
+    let m = (u64::from(x) << 8) >> (2 * s);
+    (ROOTS[m as usize - 64].into(), 14 + s)
+}
+
+/// exp(-1/128) in Q60.
+const EXP_STEP: u128 = 1_143_949_398_276_903_549;
+
+/// Sigmoid at steps of 1/128 from -8 to 8, Q15.
+static SIGMOID: [i16; 2048] = {
+    let mut table = [0; 2048];
+    let mut exp = 1u128 << 60; // exp(-i/128)
+    let mut i = 0;
+    while i <= 1024 {
+        let s = ((1u128 << 75) + ((1 << 60) + exp) / 2) / ((1 << 60) + exp);
+        if i < 1024 {
+            table[1024 + i] = s as i16;
+        }
+        table[1024 - i] = ((1 << 15) - s) as i16;
+        exp = (exp * EXP_STEP) >> 60;
+        i += 1;
+    }
+    table
+};
+
+/// Sigmoid of `u` in Q12, Q15 within `11..=32757`.
+#[inline(always)]
+pub(super) fn sigmoid(u: i16) -> i16 {
+    SIGMOID[((u.saturating_add(16) >> 5) + 1024) as usize & 2047]
+}
+
+
+/// Sum of the products of a vector of 16 bits and one of 13: no lane can
+/// overflow within [`NARROW`] channels.
+#[inline(always)]
+pub(super) fn narrow_dot<const E: usize>(a: &[u8], b: &[i16; E]) -> i64 {
+    let mut total = 0;
+    let (a, b) = (a.as_chunks::<CHUNK>().0, b.as_chunks::<LANES>().0);
+    for (a, b) in a.chunks(NARROW).zip(b.chunks(NARROW)) {
+        let mut sum = i32x4::ZERO;
+        for (a, b) in a.iter().zip(b) {
+            sum += load(a).dot(i16x8::new(*b));
+        }
+        total += sum.to_array().map(i64::from).iter().sum::<i64>();
+    }
+    total
+}
+
+/// Vectors that [`narrow_dot`] adds up in 32 bits: 2 * 8 * 2^15 * 2^12 = 2^31,
+/// and neither -2^15 nor more than 4096 occurs.
+const NARROW: usize = 8;
