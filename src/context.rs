@@ -112,7 +112,6 @@ impl Recent {
         matches: &[Match],
         side: &[u8],
     ) -> u32 {
-        let pos = self.pos;
         let salt = (place as u32 + 1) << 16;
         let byte = |i: u32| (self.bytes >> (8 * i - 8)) as u32 & 0xFF;
         let [c1, c2] = [byte(1), byte(2)];
@@ -156,46 +155,6 @@ impl Recent {
             Context::Column => hash3(at.above, at.column, 0),
             Context::TwoAbove => hash3(at.above, at.above_above, 0),
             Context::Foreseen => hash2(foreseen(4), 0),
-            Context::X(n) => {
-                let a = &expected2.around;
-                let e = expected2.expected();
-                let c = |i: u32| (self.bytes >> (8 * i - 8)) as u32 & 0xFF;
-                let prev = u32::from(a[0]);
-                match n {
-                    0 => hash3(e, c1, 0),
-                    1 => hash3(e, u32::from(a[1]), 0),
-                    2 => hash3(e, c1.wrapping_sub(prev) & 0xFF, 0),
-                    3 => hash3(e, c1, c(2)),
-                    4 => hash3(self.cell[0], c1, self.field),
-                    5 => hash3(self.cell[0], self.cell[1], self.field),
-                    6 => hash3(self.field, self.field_hash, 0),
-                    7 => hash3(self.field, pos.wrapping_sub(self.field_start), self.cell[0]),
-                    8 => hash3(self.field_hash, self.last_field, 0),
-                    9 => hash3((self.shape & 0xFFFF_FFFF) as u32, 0, 0),
-                    10 => hash3((self.shape & 0xFFFF) as u32, c1, c(2)),
-                    11 => hash3(self.key, self.since_key, 0),
-                    12 => hash3(self.line_head, self.field, self.field_hash),
-                    13 => hash3(self.above, self.above_above, c1),
-                    14 => hash3(self.above, c1, c(2)),
-                    15 => hash3(pos & 3, c(4), 0),
-                    16 => hash3(pos & 3, c(4), c(8)),
-                    17 => hash3(pos & 7, c(8), c1),
-                    18 => hash3(self.above.wrapping_add(c1).wrapping_sub(self.left_above) & 0xFF, self.column & 3, 0),
-                    19 => hash3((self.above * 2).wrapping_sub(self.above_above) & 0xFF, c1, 0),
-                    20 => hash3(self.above, c1.wrapping_sub(self.left_above) & 0xFF, 0),
-                    21 => hash3(self.column, c1, 0),
-                    22 => hash3(self.above, self.above_above, self.above3),
-                    23 => hash3(self.brackets & 0xFFFF, word, c1),
-                    24 => hash3(self.indent & 0xFF, word, c1),
-                    25 => hash3(word, word2, word3),
-                    26 => masked(0xFF_FFFF_0000),
-                    27 => masked(0xFFFF_FF00),
-                    28 => masked(0xFF00_FF00_FF00),
-                    29 => masked(0xFF_0000_00FF),
-                    30 => hash3(pos & 3, c1, c(2)),
-                    _ => hash3(e, u32::from(expected.expected_byte().unwrap_or(0)), expected2.misses & 15),
-                }
-            }
             Context::LastWord => hash2(word2, 0),
             Context::Echo => hash3(echo().0, c1, 0),
             Context::EchoAfter => hash3(echo().0, u32::from(echo().1), 1),

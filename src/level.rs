@@ -39,7 +39,7 @@ impl Level {
         self.memory()
             - match self.0 {
                 0 | 1 => 512,
-                _ => 8192,
+                _ => 2048,
             }
     }
 }

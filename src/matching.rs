@@ -34,7 +34,7 @@ pub(crate) struct Match {
     /// Verified length; 0 after a miss.
     len: u32,
     /// One bit for each of the last bytes, 1 for a miss.
-    pub(crate) misses: u32,
+    misses: u32,
     /// The expected byte with a leading 1, or 0 for none.
     expected: u32,
     /// Map entry of the current prediction.
@@ -124,7 +124,6 @@ impl Match {
         agrees.then_some(self.expected >> (7 - bit_index) & 1 == 1)
     }
 
-    pub(crate) fn expected(&self) -> u32 { self.expected }
     /// The expected byte, if any.
     pub(crate) fn expected_byte(&self) -> Option<u8> {
         (self.expected != 0).then_some(self.expected as u8)

@@ -4,10 +4,7 @@
 use crate::context::SIDE;
 use crate::matching::Finder;
 use crate::mixer::row_bytes;
-use crate::matching::Finder;
 use crate::ngram::LINE;
-
-
 use crate::{matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
