@@ -14,6 +14,7 @@ mod context;
 mod error;
 mod fallback;
 mod frame;
+mod gate;
 #[cfg(feature = "std")]
 pub mod io;
 mod level;

@@ -103,7 +103,12 @@ pub(crate) fn learn(row: &mut [u8], inputs: &[i16], error: i32) {
 /// Stretch and probability that a row gives for `inputs`.
 #[inline]
 pub(crate) fn mix(row: &[u8], inputs: &[i16]) -> (i32, u32) {
-    let x = dot(&row[..inputs.len() * 2], inputs);
+    clip(dot(&row[..inputs.len() * 2], inputs))
+}
+
+/// The stretch within its range, and the probability.
+#[inline]
+pub(crate) fn clip(x: i32) -> (i32, u32) {
     let limit = STRETCH_MAX << 4;
     let x = x.clamp(1 - limit, limit - 1);
     (x, squash(x))

@@ -5,7 +5,7 @@ use crate::context::SIDE;
 use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
-use crate::{matching, mixer, ngram::map, refinement, ssm};
+use crate::{gate, matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
 /// before.
@@ -166,7 +166,9 @@ pub(crate) const CONTEXT_INPUTS: usize = 3;
 /// Inputs a match model gives to the mixer.
 pub(crate) const MATCH_INPUTS: usize = 2;
 /// Inputs of the final mixer.
-pub(crate) const FINAL_INPUTS: usize = 8;
+pub(crate) const FINAL_INPUTS: usize = 16;
+/// Inputs of the gate: those of the final mixer, a bias, and the state space model's.
+pub(crate) const GATE_INPUTS: usize = 16;
 
 impl Plan {
     /// Mixer inputs with padding; the last one before it is a constant bias.
@@ -210,6 +212,10 @@ impl Plan {
                 Some(plan) => plan.shape().bytes(),
                 None => 0,
             },
+            gate: match &self.ssm {
+                Some(plan) => gate::bytes(plan.width),
+                None => 0,
+            },
         }
     }
 }
@@ -224,6 +230,7 @@ pub(crate) struct Layout {
     pub(crate) history: usize,
     pub(crate) side: usize,
     pub(crate) ssm: usize,
+    pub(crate) gate: usize,
 }
 
 impl Layout {
@@ -236,6 +243,7 @@ impl Layout {
             + self.history
             + self.side
             + self.ssm
+            + self.gate
     }
 
     /// What is left for the slots of `total` bytes.

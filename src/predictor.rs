@@ -6,12 +6,13 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
+use crate::gate::Gate;
 use crate::context::Recent;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
-use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
+use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
@@ -55,6 +56,7 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     final_rows: [u32; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
     ssm: Ssm,
+    gate: Gate,
 }
 
 /// The memory of a level, cut into its tables.
@@ -68,6 +70,7 @@ struct Tables<'a> {
     history: &'a mut [u8],
     side: &'a mut [u8],
     ssm: &'a mut [u8],
+    gate: &'a mut [u8],
 }
 
 impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
@@ -97,6 +100,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let (matches, rest) = rest.split_at_mut(layout.matches);
         let (history, rest) = rest.split_at_mut(layout.history);
         let (side, rest) = rest.split_at_mut(layout.side);
+        let (ssm, rest) = rest.split_at_mut(layout.ssm);
         Tables {
             slots,
             maps: maps.as_chunks_mut().0,
@@ -106,7 +110,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             matches,
             history,
             side,
-            ssm: &mut rest[..layout.ssm],
+            ssm,
+            gate: &mut rest[..layout.gate],
         }
     }
 
@@ -125,7 +130,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         });
         let sets = Self::PLAN.selectors.len();
         mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
-            if i < sets { (16384 / sets) as i16 } else { 0 }
+            if i < sets + usize::from(Self::PLAN.ssm.is_some()) { (16384 / sets) as i16 } else { 0 }
         });
         let mut rest = tables.stages;
         for &log2 in Self::PLAN.stages {
@@ -156,6 +161,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
                 None => Ssm::default(),
             },
+            gate: match &Self::PLAN.ssm {
+                Some(_) => Gate::new(Self::tables(memory).gate, |i| {
+                    if i < sets || i == sets + 1 { 2048 } else { 0 }
+                }),
+                None => Gate::default(),
+            },
         };
         predictor.start_byte(&mut Self::tables(memory));
         predictor.predict(&mut Self::tables(memory));
@@ -178,6 +189,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         if recent.bit_index == 8 {
             let byte = recent.partial as u8;
             if let Some(plan) = &Self::PLAN.ssm {
+                self.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
                 self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
             }
             self.next_byte(byte, tables);
@@ -228,6 +240,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         self.pick_slots(tables);
         if let Some(plan) = &Self::PLAN.ssm {
             self.ssm.start_byte(&plan.shape(), tables.ssm);
+            self.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
         }
     }
 
@@ -265,6 +278,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
 
         if Self::PLAN.ssm.is_some() {
             self.ssm.learn(bit, self.p);
+            self.gate.learn(tables.gate, target, FINAL_RATE);
         }
         let mut rest = &mut *tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
@@ -346,6 +360,16 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             self.final_inputs[i] = (x >> 4) as i16;
         }
         if Self::PLAN.selectors.len() > 1 {
+            if Self::PLAN.ssm.is_some() {
+                let mut inputs = [0; GATE_INPUTS];
+                let sets = Self::PLAN.selectors.len();
+                inputs[..sets].copy_from_slice(&self.final_inputs[..sets]);
+                inputs[sets] = 77;
+                inputs[sets + 1..][..ssm::INPUTS]
+                    .copy_from_slice(&self.inputs[Self::SSM_INPUT..][..ssm::INPUTS]);
+                let x = self.gate.mix(tables.gate, inputs);
+                self.final_inputs[Self::PLAN.selectors.len()] = (x >> 4) as i16;
+            }
             let mut base = 0;
             let mut sum = 0;
             for (i, selector) in Self::PLAN.final_selectors.iter().enumerate() {

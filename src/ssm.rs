@@ -179,6 +179,11 @@ macro_rules! for_width {
     };
 }
 
+/// The features of the current byte, Q10.
+pub(crate) fn features<'a>(shape: &Shape, memory: &'a mut [u8]) -> &'a [u8] {
+    parts(shape, memory).features
+}
+
 impl Ssm {
     /// A fresh model in zeroed `memory`.
     pub(crate) fn new(shape: &Shape, memory: &mut [u8]) -> Self {

@@ -1,0 +1,89 @@
+//! The gate: a mixer over the weight sets whose own weights follow the features
+//! of the state space model; one more input of the final mixer.
+//!
+//! `x = sum over inputs of (w_j + V_j . f) s_j`, where the inputs `s` are what
+//! the weight sets and the state space model say, stretched, and `f` are its
+//! features. `w` learns after each bit like every row of weights, `V` after
+//! each byte by the sum of its gradients.
+
+use crate::mixer::{self, Rate, row_bytes};
+use crate::plan::GATE_INPUTS;
+
+/// Largest weight by the features, Q24: one.
+const LIMIT: i32 = (1 << 24) - 1;
+/// 0.0024 in Q20.
+const RATE: i64 = 2500;
+
+/// Bytes of the gate for features of `width`.
+pub(crate) const fn bytes(width: usize) -> usize {
+    GATE_INPUTS * width * 4 + row_bytes(GATE_INPUTS)
+}
+
+/// What the gate knows beside its tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate {
+    inputs: [i16; GATE_INPUTS],
+    /// What the features make of the weights in this byte, Q14.
+    added: [i16; GATE_INPUTS],
+    /// Sum of error times input in this byte, Q22.
+    sums: [i32; GATE_INPUTS],
+    /// Probability given last, Q16.
+    p: u32,
+}
+
+impl Gate {
+    /// A fresh gate in zeroed `memory`; `weight` gives the first weights, Q14.
+    pub(crate) fn new(memory: &mut [u8], weight: impl Fn(usize) -> i16) -> Self {
+        let (row, _) = memory.split_at_mut(row_bytes(GATE_INPUTS));
+        mixer::reset(row, GATE_INPUTS, weight);
+        Self { p: 32768, ..Self::default() }
+    }
+
+    /// Sets the weights for a byte with features `f` (Q10).
+    pub(crate) fn start_byte(&mut self, memory: &[u8], f: &[u8]) {
+        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact(f.len() * 2);
+        for (added, row) in self.added.iter_mut().zip(rows) {
+            let mut sum = 0;
+            for (v, f) in row.as_chunks().0.iter().zip(f.as_chunks().0) {
+                let v = i32::from_le_bytes(*v) >> 9; // Q15
+                sum += (v * i32::from(i16::from_le_bytes(*f))) >> 4;
+            }
+            *added = (sum >> 7).clamp(-32767, 32767) as i16;
+        }
+    }
+
+    /// Stretch (Q12) that the gate gives for the inputs.
+    pub(crate) fn mix(&mut self, memory: &[u8], inputs: [i16; GATE_INPUTS]) -> i32 {
+        self.inputs = inputs;
+        let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs);
+        let added = self.added.iter().zip(inputs).map(|(&a, s)| i32::from(a) * i32::from(s) >> 4);
+        let (x, p) = mixer::clip(sum + (added.sum::<i32>() >> 6));
+        self.p = p;
+        x
+    }
+
+    /// Learns a bit; `target` is 0 or 2^16.
+    pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32, rate: Rate) {
+        let error = target - self.p as i32;
+        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, error, rate);
+        for (sum, s) in self.sums.iter_mut().zip(self.inputs) {
+            *sum += (error >> 2) * i32::from(s);
+        }
+    }
+
+    /// Learns from the byte whose features were `f`.
+    pub(crate) fn end_byte(&mut self, memory: &mut [u8], f: &[u8]) {
+        let width = f.len() / 2;
+        let rate = RATE / width as i64;
+        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact_mut(width * 4);
+        for (sum, row) in self.sums.iter_mut().zip(rows) {
+            let step = ((i64::from(*sum) * rate) >> 24).clamp(-32767, 32767) as i32; // Q18
+            *sum = 0;
+            for (v, f) in row.as_chunks_mut().0.iter_mut().zip(f.as_chunks().0) {
+                let f = i32::from(i16::from_le_bytes(*f));
+                let moved = i32::from_le_bytes(*v) + ((step * f) >> 4);
+                *v = moved.clamp(-LIMIT, LIMIT).to_le_bytes();
+            }
+        }
+    }
+}
