@@ -6,7 +6,7 @@
 //! features. `w` learns after each bit like every row of weights, `V` after
 //! each byte by the sum of its gradients.
 
-use crate::mixer::{self, Rate, row_bytes};
+use crate::mixer::{self, row_bytes};
 use crate::plan::GATE_INPUTS;
 
 /// Largest weight by the features, Q24: one.
@@ -63,9 +63,9 @@ impl Gate {
     }
 
     /// Learns a bit; `target` is 0 or 2^16.
-    pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32, rate: Rate) {
+    pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32) {
         let error = target - self.p as i32;
-        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, error, rate);
+        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, error);
         for (sum, s) in self.sums.iter_mut().zip(self.inputs) {
             *sum += (error >> 2) * i32::from(s);
         }

@@ -278,7 +278,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
 
         if Self::PLAN.ssm.is_some() {
             self.ssm.learn(bit, self.p);
-            self.gate.learn(tables.gate, target, FINAL_RATE);
+            self.gate.learn(tables.gate, target);
         }
         let mut rest = &mut *tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
