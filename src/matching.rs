@@ -11,17 +11,19 @@ use crate::ngram::map;
 /// Bytes of a match model with a table of 2^`log2` positions in a history of
 /// 2^`history` bytes. Positions in a short history take 16 bits.
 pub(crate) const fn bytes(log2: u32, history: u32) -> usize {
-    ((if history <= 16 { 2 } else { 4 }) << log2) + CONTEXTS * map::ENTRY
-}
-
-/// The table of positions and the maps of a match model.
-pub(crate) fn tables(bytes: &mut [u8]) -> (&mut [u8], &mut [[u8; map::ENTRY]]) {
-    let (positions, maps) = bytes.split_at_mut(bytes.len() - CONTEXTS * map::ENTRY);
-    (positions, maps.as_chunks_mut().0)
+    ((if history <= 16 { 2 } else { 4 }) << log2) + maps(history) * map::ENTRY
 }
 
 /// Length buckets x recent misses x whether it is the first bit.
-const CONTEXTS: usize = 16 * 8 * 2;
+const fn maps(history: u32) -> usize {
+    16 * (if history <= 12 { 4 } else { 8 }) * 2
+}
+
+/// The table of positions and the maps of a match model.
+pub(crate) fn tables(history: u32, bytes: &mut [u8]) -> (&mut [u8], &mut [[u8; map::ENTRY]]) {
+    let (positions, maps) = bytes.split_at_mut(bytes.len() - maps(history) * map::ENTRY);
+    (positions, maps.as_chunks_mut().0)
+}
 
 /// Lengths are not counted beyond this.
 const LONGEST: u32 = 400;
@@ -51,6 +53,20 @@ pub(crate) struct Finder {
     /// The shortest that replaces one which has been right more often than not:
     /// a long one keeps to the record that the present one resembles.
     pub(crate) settled: u32,
+    /// Misses among the last 32 bytes beyond which a repeat is dropped.
+    pub(crate) patience: u32,
+}
+
+impl Finder {
+    /// Follows the latest repeat of `min` bytes, for as long as it goes well.
+    pub(crate) const fn latest(min: u32) -> Self {
+        Self { min, settled: min, patience: 8 }
+    }
+
+    /// Keeps to a repeat that goes well, until one of 16 bytes is found.
+    pub(crate) const fn keeping(min: u32) -> Self {
+        Self { min, settled: 16, patience: 32 }
+    }
 }
 
 /// A repeat is settled while fewer of the last eight bytes were missed.
@@ -88,6 +104,9 @@ impl Match {
             self.misses = self.misses << 1 | u32::from(!hit);
             self.at = self.at.wrapping_add(1);
             self.len = if hit { (self.len + 1).min(LONGEST) } else { 0 };
+            if self.misses.count_ones() > finder.patience {
+                self.at = 0;
+            }
             if self.at == 0 {
                 self.len = 0; // lost, or wrapped around after 4 GiB
             }
@@ -155,8 +174,9 @@ impl Match {
         let Some(bit) = self.expected_bit(partial, bit_index) else {
             return [0, 0];
         };
-        let recent = self.recent_misses().min(7);
-        self.context = (bucket(self.len) * 8 + recent) * 2 + u32::from(bit_index == 0);
+        let classes = maps.len() as u32 / 32;
+        let recent = self.recent_misses().min(classes - 1);
+        self.context = (bucket(self.len) * classes + recent) * 2 + u32::from(bit_index == 0);
         let p = map::p(maps[self.context as usize]);
         let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);
         if bit { [st, lean] } else { [-st, -lean] }
@@ -179,8 +199,9 @@ impl Match {
 
 /// Sets the maps to a mild trust in the match.
 pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
+    let each = maps.len() / 16;
     for (context, entry) in maps.iter_mut().enumerate() {
-        let len = (context / 16) as u32;
+        let len = (context / each) as u32;
         // A match errs about once in three times its bucket.
         let p = 65535 - 65536 / (len * 3 + 3);
         *entry = (p << 16).to_le_bytes();

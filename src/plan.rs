@@ -305,13 +305,17 @@ const LEAN: &[Context] = &[
     Order(2),
     Order(3),
     Order(4),
-    Order(6),
+    Order(5),
     Word,
-    WordPair,
     Sparse(0b0110),
-    Above,
     Column,
+    Nesting,
+    Echo,
+    Quad,
 ];
+
+/// Contexts of a small state space model beside the last byte.
+const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
 
 /// Contexts of the state space model beside the last byte.
 const SPARSE_ROWS: &[Context] = &[
@@ -349,11 +353,13 @@ pub(crate) const PLANS: [Plan; 10] = {
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
             history,
-            matches: &[
-                Finder { min: 5, settled: 5 },
-                Finder { min: 12, settled: 12 },
-                Finder { min: 5, settled: 16 },
-            ],
+            matches: const {
+                &[
+                    Finder { patience: 32, ..Finder::latest(5) },
+                    Finder { patience: 32, ..Finder::latest(12) },
+                    Finder::keeping(5),
+                ]
+            },
             match_log2: history - 3,
             ssm: None,
         }
@@ -372,6 +378,10 @@ pub(crate) const PLANS: [Plan; 10] = {
         ];
         plan
     }
+    const fn with_few(mut plan: Plan, width: usize, rows: usize) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 16, contexts: FEW_ROWS });
+        plan
+    }
     const fn with_ssm(mut plan: Plan, width: usize, rows: usize) -> Plan {
         plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SPARSE_ROWS });
         plan
@@ -384,7 +394,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 11,
-            matches: &[Finder { min: 4, settled: 4 }],
+            matches: const { &[Finder::latest(4)] },
             match_log2: 9,
             ssm: None,
         },
@@ -395,53 +405,66 @@ pub(crate) const PLANS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 12,
-            matches: &[Finder { min: 4, settled: 4 }],
+            matches: const { &[Finder::latest(4)] },
             match_log2: 10,
             ssm: None,
         },
-        Plan {
-            contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Column],
-            maps: 6,
-            selectors: &[S::Match, S::Confidence],
-            final_selectors: &[S::One],
-            stages: &[],
-            history: 14,
-            matches: &[Finder { min: 4, settled: 4 }],
-            match_log2: 12,
-            ssm: None,
-        },
-        Plan {
-            contexts: &[
-                Order(0),
-                Order(1),
-                Order(2),
-                Order(3),
-                Order(4),
-                Word,
-                Above,
-                Column,
-                Sparse(0b0110),
-            ],
-            maps: 9,
-            selectors: &[S::Match, S::Confidence, S::Partial],
-            final_selectors: &[S::Partial],
-            stages: &[8],
-            history: 16,
-            matches: &[Finder { min: 4, settled: 4 }],
-            match_log2: 14,
-            ssm: None,
-        },
-        Plan {
-            contexts: LEAN,
-            maps: LEAN.len(),
-            selectors: &[S::Partial, S::Match, S::Classes],
-            final_selectors: &[S::Partial],
-            stages: &[8, 10],
-            history: 18,
-            matches: &[Finder { min: 6, settled: 6 }],
-            match_log2: 15,
-            ssm: None,
-        },
+        with_few(
+            Plan {
+                contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
+                maps: 6,
+                selectors: &[S::Match, S::Confidence],
+                final_selectors: &[S::One],
+                stages: &[],
+                history: 14,
+                matches: const { &[Finder::keeping(4)] },
+                match_log2: 12,
+                ssm: None,
+            },
+            8,
+            1 << 8,
+        ),
+        with_few(
+            Plan {
+                contexts: &[
+                    Order(0),
+                    Order(1),
+                    Order(2),
+                    Order(3),
+                    Order(4),
+                    Word,
+                    Sparse(0b0110),
+                    Column,
+                    Nesting,
+                    Echo,
+                ],
+                maps: 10,
+                selectors: &[S::Match, S::Confidence, S::Partial, S::Echo],
+                final_selectors: &[S::Partial],
+                stages: &[8],
+                history: 16,
+                matches: const { &[Finder::latest(4), Finder::keeping(5)] },
+                match_log2: 14,
+                ssm: None,
+            },
+            16,
+            1 << 11,
+        ),
+        with_ssm(
+            Plan {
+                contexts: LEAN,
+                maps: LEAN.len(),
+                selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
+                final_selectors: &[S::Partial, S::Confidence],
+                stages: &[8, 10],
+                history: 17,
+                matches: const { &[Finder::latest(6), Finder::keeping(5)] },
+                match_log2: 14,
+                ssm: None,
+            },
+            16,
+            1 << 12,
+        ),
         with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
         with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),

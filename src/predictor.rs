@@ -6,13 +6,15 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
-use crate::gate::Gate;
 use crate::context::Recent;
+use crate::gate::Gate;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
-use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
+use crate::plan::{
+    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
+};
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
@@ -139,7 +141,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             rest = after;
         }
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
-            matching::reset(matching::tables(bytes).1);
+            matching::reset(matching::tables(Self::PLAN.history, bytes).1);
         }
         let mut predictor = Self {
             p: 32768,
@@ -215,7 +217,13 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         {
             if recent.pos >= finder.min {
                 let h = recent.hash_of_last(finder.min, history).wrapping_mul(PHI);
-                model.next_byte(matching::tables(bytes).0, history, recent.pos, h, finder);
+                model.next_byte(
+                    matching::tables(Self::PLAN.history, bytes).0,
+                    history,
+                    recent.pos,
+                    h,
+                    finder,
+                );
             }
         }
         self.start_byte(tables);
@@ -302,7 +310,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
         for (model, bytes) in self.matches.iter_mut().zip(models) {
-            model.update(matching::tables(bytes).1, r.partial, r.bit_index, bit);
+            model.update(
+                matching::tables(Self::PLAN.history, bytes).1,
+                r.partial,
+                r.bit_index,
+                bit,
+            );
         }
 
         let node = self.node();
@@ -340,7 +353,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let matches = matches.as_chunks_mut::<MATCH_INPUTS>().0;
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
         for ((model, bytes), input) in self.matches.iter_mut().zip(models).zip(matches) {
-            *input = model.predict(matching::tables(bytes).1, r.partial, r.bit_index);
+            *input = model.predict(
+                matching::tables(Self::PLAN.history, bytes).1,
+                r.partial,
+                r.bit_index,
+            );
         }
         bias[0] = 256;
         if let Some(plan) = &Self::PLAN.ssm {
