@@ -166,7 +166,7 @@ pub(crate) const CONTEXT_INPUTS: usize = 3;
 /// Inputs a match model gives to the mixer.
 pub(crate) const MATCH_INPUTS: usize = 2;
 /// Inputs of the final mixer.
-pub(crate) const FINAL_INPUTS: usize = 16;
+pub(crate) const FINAL_INPUTS: usize = 8;
 /// Inputs of the gate: those of the final mixer, a bias, and the state space model's.
 pub(crate) const GATE_INPUTS: usize = 16;
 
@@ -340,16 +340,7 @@ pub(crate) const PLANS: [Plan; 10] = {
         Plan {
             contexts,
             maps: contexts.len(),
-            selectors: &[
-                S::PartialClass,
-                S::Confidence,
-                S::Match,
-                S::Shapes,
-                S::Last,
-                S::Column,
-                S::Echo,
-                S::Matches,
-            ],
+            selectors: &[S::PartialClass, S::Shapes, S::Last, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
             history,
@@ -366,16 +357,7 @@ pub(crate) const PLANS: [Plan; 10] = {
     }
     /// With fewer rows of weights.
     const fn coarse(mut plan: Plan) -> Plan {
-        plan.selectors = &[
-            S::PartialClass,
-            S::Confidence,
-            S::Match,
-            S::Classes,
-            S::Last,
-            S::Column,
-            S::Echo,
-            S::Matches,
-        ];
+        plan.selectors = &[S::PartialClass, S::Classes, S::Last, S::Column, S::Echo, S::Matches];
         plan
     }
     const fn with_few(mut plan: Plan, width: usize, rows: usize) -> Plan {
@@ -394,7 +376,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 11,
-            matches: const { &[Finder::latest(4)] },
+            matches: const { &[Finder { min: 4, settled: 8, patience: 16 }] },
             match_log2: 9,
             ssm: None,
         },
@@ -405,7 +387,7 @@ pub(crate) const PLANS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 12,
-            matches: const { &[Finder::latest(4)] },
+            matches: const { &[Finder::keeping(5)] },
             match_log2: 10,
             ssm: None,
         },

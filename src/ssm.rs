@@ -290,7 +290,7 @@ impl Ssm {
             *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
         }
         let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
-        interleave(pair, input.as_flattened(), self.step % 2, self.step % 2 == 0);
+        interleave(pair, input.as_flattened(), self.step % 2);
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;
@@ -449,15 +449,16 @@ fn moved(w: i16x8, f: i16x8, step: i16, noise: u16x8) -> i16x8 {
     w.saturating_add(f.mul_keep_high(step) - carry)
 }
 
-/// Puts a vector into the even or odd places of `pairs`; the `first` of the two
-/// clears the others.
+/// Puts a vector into the even or odd places of `pairs`.
 #[inline(always)]
-fn interleave(pairs: &mut [u8], vector: &[i16], odd: usize, first: bool) {
+fn interleave(pairs: &mut [u8], vector: &[i16], odd: usize) {
     let pairs = pairs.as_chunks_mut::<{ 2 * CHUNK }>().0;
     for (pairs, x) in pairs.iter_mut().zip(vector.as_chunks::<LANES>().0) {
         let x = i32x8::from(i16x8::new(*x));
-        let x = if odd == 1 { x << 16 } else { x & 0xFFFF };
-        store_pairs(pairs, if first { x } else { load_pairs(pairs) | x });
+        let old = load_pairs(pairs);
+        let new =
+            if odd == 1 { (old & 0xFFFF) | (x << 16) } else { (old >> 16 << 16) | (x & 0xFFFF) };
+        store_pairs(pairs, new);
     }
 }
 

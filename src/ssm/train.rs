@@ -102,7 +102,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             out
         });
         let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
-        interleave(gradients, du.as_flattened(), number % 2, number % 2 == 1);
+        interleave(gradients, du.as_flattened(), number % 2);
         rest[5] = if quiet { 0 } else { exponent as u8 };
         if quiet {
             continue;
