@@ -244,7 +244,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
 const BLOCK: usize = 32;
 /// 0.034 in Q12, times sqrt(10) * 2^17.
 const ROW_RATE: u32 = 57_750_000;
-const MAX_VISITS: u32 = 3990;
+pub(super) const MAX_VISITS: u32 = 3990;
 /// 0.003 in Q14, times 2^17.
 const PROJECTION_RATE: u32 = 6_442_451;
 /// Largest gradients in y and h, Q18, and in f, Q24.
