@@ -551,7 +551,9 @@ fn backward_follows_the_floating_point_reference() {
         let (mut all, mut large) = (Worst::NONE, Worst::NONE);
         for (t, exact) in exact.iter().enumerate() {
             let tail = before.tail(t);
-            assert_eq!(tail[4], 0, "step {t} is quiet");
+            if tail[4] != 0 {
+                continue; // quiet: it trains nothing
+            }
             let pair = &before.parts().gradients[t / 2 * width * 12..][..width * 12];
             let one = libm::ldexp(1.0, 33 - i32::from(tail[5]));
             let du: Vec<f64> = floats(pair, one).into_iter().skip(t % 2).step_by(2).collect();
@@ -561,8 +563,8 @@ fn backward_follows_the_floating_point_reference() {
             }
         }
         // The error of a confident step takes over that of the logit.
-        all.check(&std::format!("width {width}, {len} bytes, all steps"), 0.99, 0.1, 32);
-        large.check(&std::format!("width {width}, {len} bytes, large steps"), 0.995, 0.02, 4);
+        all.check(&std::format!("width {width}, {len} bytes, all steps"), 0.99, 0.1, 24);
+        large.check(&std::format!("width {width}, {len} bytes, large steps"), 0.995, 0.04, 4);
     }
 }
 
@@ -577,6 +579,9 @@ fn rows_move_by_their_nominal_size() {
         let mut squares = Worst::NONE;
         let rows: Vec<_> = (0..shape.span).map(|t| after.indices(t)).collect();
         for t in 0..shape.span {
+            if after.tail(t)[4] != 0 {
+                continue; // quiet
+            }
             // On its first visit a row moves by its nominal size.
             let row = after.row(rows[t][1]);
             let (visits, square) = meta(&row);
@@ -738,5 +743,46 @@ fn hostile_input_keeps_the_tables_bounded() {
                 assert!(packed & 0xFFFF < 1 << 14 && packed >> 16 < 56);
             }
         }
+    }
+}
+
+#[test]
+fn tables_at_their_limits_stay_within_them() {
+    let mut random = Random(9);
+    for width in [8, 64, 128] {
+        let shape = Shape { width, rows: 64, contexts: 3, span: 32 };
+        let mut model = Model::trained(shape, &text(320)).0;
+        let mut extreme = |bytes: &mut [u8], least: i16| {
+            for bytes in bytes.as_chunks_mut().0 {
+                *bytes = [i16::MAX, least][random.below(2) as usize].to_le_bytes();
+            }
+        };
+        let Parts { head, projections, byte_rows, rows, .. } = model.parts();
+        // Visits and mean squares stay.
+        head.chunks_exact_mut(shape.node())
+            .for_each(|row| extreme(&mut row[..width * 2], i16::MIN));
+        rows.chunks_exact_mut(shape.row()).for_each(|row| extreme(&mut row[..width * 2], i16::MIN));
+        for row in byte_rows.chunks_exact_mut(shape.byte_row()) {
+            extreme(&mut row[..width * 6], i16::MIN);
+        }
+        let (weights, columns) = projections.split_at_mut(width * width * 12);
+        extreme(weights, -32767);
+        for (i, weight) in weights.as_chunks::<2>().0.iter().enumerate() {
+            let at = i % (2 * width) * 3 * width + i / (2 * width);
+            columns[at * 2..][..2].copy_from_slice(weight);
+        }
+        for i in 0..1600 {
+            let byte = random.below(256) as u8;
+            model.start(model.hashes());
+            // The head's products are summed up right, and P of -2 is kept
+            // out, which would overflow the sums of the projections.
+            let exact = logit_of(&model.nodes(byte)[0], &model.state().f).clamp(-12.0, 12.0);
+            let x = model.logit(1);
+            assert!((x - exact).abs() < 0.05, "width {width}, byte {i}: {x} {exact}");
+            model.code(byte);
+            model.end(byte);
+            assert!(rms(&model.state().f) < 1.01, "width {width}, byte {i}");
+        }
+        assert!(model.projections().iter().all(|&p| p > -2.0), "width {width}");
     }
 }
