@@ -176,10 +176,12 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let largest = steps.clone().map(exponent).max().unwrap_or(0);
     for (number, step) in steps.enumerate() {
         let down = (largest - exponent(step)).min(15);
+        let half = (1 << down) >> 1; // rounding down would add up over the steps
         let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
         for places in gradients.as_chunks_mut::<4>().0 {
             let place = places[number % 2 * 2..].first_chunk_mut::<2>().expect("two bytes");
-            *place = (i16::from_le_bytes(*place) >> down).to_le_bytes();
+            let gradient = i32::from(i16::from_le_bytes(*place));
+            *place = (((gradient + half) >> down) as i16).to_le_bytes();
         }
     }
 
