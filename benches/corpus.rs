@@ -17,18 +17,17 @@
 //! tells it, else of the clock. With a `PEERS.csv` in the folder (columns
 //! file, bytes, then a peer each) its sizes stand beside.
 
-use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
 
 use statesmix::io::{Reader, Writer};
 use statesmix::{Level, Options};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+mod common;
+use common::{Clock, Result, parse_level, parse_levels};
 
 /// First argument of the process that codes one file.
 const CHILD: &str = "--code-one-file";
@@ -141,22 +140,6 @@ impl Args {
         }
         Ok(Some(parsed))
     }
-}
-
-fn parse_level(text: &str) -> Result<Level> {
-    Ok(Level::try_from(text.parse::<u8>()?)?)
-}
-
-/// `3`, `0-6` or `0,2,4-6`.
-fn parse_levels(text: &str) -> Result<Vec<Level>> {
-    let mut levels = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        for number in parse_level(first)?.number()..=parse_level(last)?.number() {
-            levels.push(Level::try_from(number)?);
-        }
-    }
-    Ok(levels)
 }
 
 /// The files in `folder` by their paths in it, but for what describes them.
@@ -277,28 +260,6 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
         decompress = start.elapsed();
     }
     Ok(Measured { bytes, coded: frame.len() as u64, compress, decompress, peak: peak() })
-}
-
-/// CPU time, which neighbours on the machine disturb less than the clock.
-struct Clock {
-    clock: Instant,
-    cpu: Option<u64>,
-}
-
-impl Clock {
-    fn now() -> Self {
-        Self { clock: Instant::now(), cpu: Self::cpu() }
-    }
-
-    /// Nanoseconds on the CPU since the process began.
-    fn cpu() -> Option<u64> {
-        fs::read_to_string("/proc/self/schedstat").ok()?.split(' ').next()?.parse().ok()
-    }
-
-    fn elapsed(&self) -> u64 {
-        let cpu = self.cpu.and_then(|start| Some(Self::cpu()? - start));
-        cpu.unwrap_or(self.clock.elapsed().as_nanos() as u64).max(1)
-    }
 }
 
 /// Peak of resident memory in KiB, or 0.

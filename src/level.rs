@@ -84,8 +84,10 @@ pub(crate) trait ModelCore: Sized {
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
 }
 
+/// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
+/// of its last digit.
 macro_rules! levels {
-    ($($name:ident = $level:literal),*) => {
+    ($(#[$doc:meta])* $any:ident($each:ident): $($name:ident = $level:literal),*) => {
         $(
             #[doc = concat!("The model of level ", $level, " alone.")]
             pub type $name = Fixed<
@@ -96,47 +98,47 @@ macro_rules! levels {
             impl Model for $name {}
         )*
 
-        /// Every level, picked at run time.
+        $(#[$doc])*
         #[derive(Debug)]
-        pub struct AnyLevel(Any);
+        pub struct $any($each);
 
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)] // no allocator to box with
-        enum Any {
+        enum $each {
             $($name($name)),*
         }
 
-        impl Model for AnyLevel {}
+        impl Model for $any {}
 
-        impl ModelCore for AnyLevel {
-            fn supports(_: Level) -> bool {
-                true
+        impl ModelCore for $any {
+            fn supports(level: Level) -> bool {
+                $(level.number() == $level % 10)||*
             }
 
             fn new(level: Level, memory: &mut [u8]) -> Self {
                 Self(match level.number() {
-                    $($level => Any::$name(ModelCore::new(level, memory)),)*
-                    _ => unreachable!("levels end at 9"),
+                    $(n if n == $level % 10 => $each::$name(ModelCore::new(level, memory)),)*
+                    _ => unreachable!("no such level"),
                 })
             }
 
             #[inline]
             fn p(&self) -> u32 {
                 match &self.0 {
-                    $(Any::$name(model) => model.p(),)*
+                    $($each::$name(model) => model.p(),)*
                 }
             }
 
             #[inline]
             fn update(&mut self, bit: bool, memory: &mut [u8]) {
                 match &mut self.0 {
-                    $(Any::$name(model) => model.update(bit, memory),)*
+                    $($each::$name(model) => model.update(bit, memory),)*
                 }
             }
 
             fn skip(&mut self, byte: u8, memory: &mut [u8]) {
                 match &mut self.0 {
-                    $(Any::$name(model) => model.skip(byte, memory),)*
+                    $($each::$name(model) => model.skip(byte, memory),)*
                 }
             }
         }
@@ -144,6 +146,8 @@ macro_rules! levels {
 }
 
 levels!(
+    /// Every level, picked at run time.
+    AnyLevel(Any):
     Level0 = 0,
     Level1 = 1,
     Level2 = 2,
@@ -155,6 +159,8 @@ levels!(
     Level8 = 8,
     Level9 = 9
 );
+#[cfg(feature = "ablation")]
+pub(crate) use levels;
 
 /// The model of one level; see [`Level0`] to [`Level9`].
 #[derive(Debug)]
@@ -162,7 +168,7 @@ pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N,
 
 impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
     fn supports(level: Level) -> bool {
-        usize::from(level.number()) == L
+        usize::from(level.number()) == L % 10
     }
 
     fn new(_: Level, memory: &mut [u8]) -> Self {

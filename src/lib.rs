@@ -8,6 +8,9 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "ablation")]
+#[doc(hidden)]
+pub mod ablation;
 mod bit_history;
 mod coder;
 mod context;

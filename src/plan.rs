@@ -119,6 +119,7 @@ const fn rows(selectors: &[Selector]) -> usize {
 }
 
 /// The make-up of one level.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) contexts: &'static [Context],
     pub(crate) selectors: &'static [Selector],
@@ -139,6 +140,7 @@ pub(crate) struct Plan {
 }
 
 /// The state space model of a level.
+#[derive(Clone, Copy)]
 pub(crate) struct SsmPlan {
     /// State variables.
     pub(crate) width: usize,
@@ -333,8 +335,14 @@ const SPARSE_ROWS: &[Context] = &[
     Sparse(0b1_1111 << 8),
 ];
 
+/// The ten levels, then those of the ablation bench.
+#[cfg(feature = "ablation")]
+pub(crate) use crate::ablation::PLANS;
+#[cfg(not(feature = "ablation"))]
+pub(crate) use LEVELS as PLANS;
+
 /// The ten levels.
-pub(crate) const PLANS: [Plan; 10] = {
+pub(crate) const LEVELS: [Plan; 10] = {
     use Selector as S;
     const fn rich(contexts: &'static [Context], history: u32, stages: &'static [u32]) -> Plan {
         Plan {
@@ -449,8 +457,8 @@ pub(crate) const PLANS: [Plan; 10] = {
         ),
         with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
-        with_ssm(rich(FULL, 24, &[8, 11, 12]), 64, 1 << 16),
-        with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 16),
-        with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 16),
+        with_ssm(rich(FULL, 24, &[8, 11, 12]), 32, 1 << 18),
+        with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 20),
+        with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 20),
     ]
 };

@@ -27,8 +27,6 @@ const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
-/// First weight of the state space model, Q14.
-const SSM_WEIGHT: i16 = 4096;
 /// A refinement stage moves by 2^-6 of the error.
 const REFINEMENT_RATE: u32 = 6;
 /// Orders that count towards the mixers' confidence: the first ones.
@@ -88,6 +86,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
     const SSM_INPUT: usize = N * CONTEXT_INPUTS + Self::PLAN.matches.len() * MATCH_INPUTS + 1;
+    /// First weight of the state space model, Q14.
+    const SSM_WEIGHT: i16 = if N > 0 { 4096 } else { 16384 };
 
     #[inline]
     fn tables(memory: &mut [u8]) -> Tables<'_> {
@@ -123,7 +123,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         map::reset(tables.maps);
         mixer::reset(tables.weights, M, |i| {
             if Self::PLAN.ssm.is_some() && i == Self::SSM_INPUT {
-                SSM_WEIGHT
+                Self::SSM_WEIGHT
             } else if i < N {
                 (16384 * 3 / (N + 6)) as i16
             } else {
@@ -353,11 +353,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let matches = matches.as_chunks_mut::<MATCH_INPUTS>().0;
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
         for ((model, bytes), input) in self.matches.iter_mut().zip(models).zip(matches) {
-            *input = model.predict(
-                matching::tables(Self::PLAN.history, bytes).1,
-                r.partial,
-                r.bit_index,
-            );
+            // Without n-grams the repeats are for the state space model alone.
+            if N > 0 {
+                let maps = matching::tables(Self::PLAN.history, bytes).1;
+                *input = model.predict(maps, r.partial, r.bit_index);
+            }
         }
         bias[0] = 256;
         if let Some(plan) = &Self::PLAN.ssm {
@@ -430,7 +430,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let bit_of = |model: &Match| {
             model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
-        let [first, last] = [&self.matches[0], &self.matches[Self::PLAN.matches.len() - 1]];
+        let last = Self::PLAN.matches.len().saturating_sub(1);
+        let [first, last] = [&self.matches[0], &self.matches[last]];
         match selector {
             Selector::One => 0,
             Selector::Partial => r.partial,

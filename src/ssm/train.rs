@@ -97,7 +97,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         let du = du.map(|du| {
             let mut out = [0i16; E];
             for (out, du) in out.as_chunks_mut().0.iter_mut().zip(du.as_chunks().0) {
-                *out = narrowed(i32x8::new(*du), narrow).to_array();
+                *out = narrowed(i32x8::new(*du) + ((1 << narrow) >> 1), narrow).to_array();
             }
             out
         });
@@ -206,14 +206,16 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let largest = steps.clone().map(exponent).max().unwrap_or(0);
     for (number, step) in steps.enumerate() {
         let down = (largest - exponent(step)).min(15) as i32;
+        let half = (1 << down) >> 1; // rounding down would add up over the steps
         let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
         for pairs in gradients.as_chunks_mut::<{ 2 * CHUNK }>().0 {
             let x = load_pairs(pairs);
             let [even, odd] = [x << 16 >> 16, x >> 16];
+            let rounded = |x: i32x8| (x + half) >> down;
             let x = if number % 2 == 0 {
-                (odd << 16) | ((even >> down) & 0xFFFF)
+                (odd << 16) | (rounded(even) & 0xFFFF)
             } else {
-                ((odd >> down) << 16) | (even & 0xFFFF)
+                (rounded(odd) << 16) | (even & 0xFFFF)
             };
             store_pairs(pairs, x);
         }
@@ -281,7 +283,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
 const BLOCK: usize = 32;
 /// 0.034 in Q12, times sqrt(10) * 2^17.
 const ROW_RATE: u32 = 57_750_000;
-const MAX_VISITS: u32 = 3990;
+pub(super) const MAX_VISITS: u32 = 3990;
 /// 0.003 in Q14, times 2^17.
 const PROJECTION_RATE: u32 = 6_442_451;
 /// Largest gradients in h, Q18, and in f, Q24.
