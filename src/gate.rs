@@ -87,3 +87,94 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    const WIDTH: usize = 16;
+
+    fn fresh() -> (Gate, Vec<u8>) {
+        let mut memory = vec![0; bytes(WIDTH)];
+        let gate = Gate::new(&mut memory, |i| if i < 2 { 8192 } else { 0 });
+        (gate, memory)
+    }
+
+    /// Features of a mean square of one, the first with the given sign.
+    fn features(negative: bool) -> Vec<u8> {
+        let f = |i| if i == 0 && negative { -1024i16 } else { 1024 * (1 - 2 * (i % 2)) };
+        (0..WIDTH as i16).flat_map(|i| f(i).to_le_bytes()).collect()
+    }
+
+    /// Predictions of two mixers that contradict each other.
+    fn inputs(bit: bool) -> [i16; GATE_INPUTS] {
+        let mut inputs = [0; GATE_INPUTS];
+        (inputs[0], inputs[1]) = if bit { (512, -512) } else { (-512, 512) };
+        inputs
+    }
+
+    #[test]
+    fn weights_follow_the_features() {
+        let (mut gate, mut memory) = fresh();
+        let mut seed = 1u32;
+        let mut right = 0;
+        for i in 0..4000 {
+            // The sign of the first feature tells which of the two is right.
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let negative = seed >> 31 == 1;
+            let f = features(negative);
+            gate.start_byte(&memory, &f);
+            for bit in 0..8 {
+                let bit = seed >> (bit + 8) & 1 == 1;
+                let x = gate.mix(&memory, inputs(bit ^ negative));
+                right += u32::from(i >= 2000 && (x > 0) == bit);
+                gate.learn(&mut memory, if bit { 65536 } else { 0 });
+            }
+            gate.end_byte(&mut memory, &f);
+        }
+        assert!(right > 15_900, "{right} of 16000");
+    }
+
+    #[test]
+    fn the_sum_is_that_of_the_equation() {
+        let (mut gate, mut memory) = fresh();
+        let (row, v) = memory.split_at_mut(row_bytes(GATE_INPUTS));
+        let mut exact = 0.0;
+        let f = features(true);
+        let s: [i16; GATE_INPUTS] = core::array::from_fn(|j| (j as i16 - 7) * 40);
+        for j in 0..GATE_INPUTS {
+            let w = j as i16 * 300 - 1000;
+            row[j * 2..][..2].copy_from_slice(&w.to_le_bytes());
+            let mut by_features = 0.0;
+            for i in 0..WIDTH {
+                let x = (i as i32 - 7) * 9000 * (j as i32 - 5);
+                v[(j * WIDTH + i) * 4..][..4].copy_from_slice(&x.to_le_bytes());
+                let f = i16::from_le_bytes([f[i * 2], f[i * 2 + 1]]);
+                by_features += f64::from(x) / f64::from(1 << 24) * f64::from(f) / 1024.0;
+            }
+            exact += (f64::from(w) / 16384.0 + by_features) * f64::from(s[j]) / 256.0;
+        }
+        gate.start_byte(&memory, &f);
+        let x = f64::from(gate.mix(&memory, s)) / 4096.0;
+        assert!((x - exact).abs() < 0.01, "{x} {exact}");
+    }
+
+    #[test]
+    fn hostile_input_keeps_the_weights_bounded() {
+        let (mut gate, mut memory) = fresh();
+        let f: Vec<u8> = [i16::MAX; WIDTH].iter().flat_map(|f| f.to_le_bytes()).collect();
+        for i in 0..3000 {
+            gate.start_byte(&memory, &f);
+            for bit in 0..8 {
+                // Always wrong, and as sure of it as can be.
+                let x = gate.mix(&memory, [if (bit + i) % 3 == 0 { 3071 } else { -3071 }; 16]);
+                gate.learn(&mut memory, if x > 0 { 0 } else { 65536 });
+            }
+            gate.end_byte(&mut memory, &f);
+        }
+        let v = memory[row_bytes(GATE_INPUTS)..].as_chunks::<4>().0;
+        assert!(v.iter().all(|v| i32::from_le_bytes(*v).abs() <= LIMIT));
+    }
+}

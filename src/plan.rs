@@ -154,6 +154,8 @@ pub(crate) struct SsmPlan {
 
 impl SsmPlan {
     pub(crate) const fn shape(&self) -> ssm::Shape {
+        // The gradients of two steps share lanes, and a span's sum is to fit.
+        assert!(self.span.is_multiple_of(2) && self.span <= 32);
         ssm::Shape {
             width: self.width,
             rows: self.rows,

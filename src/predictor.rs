@@ -79,6 +79,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         assert!(plan.contexts.len() == N && plan.inputs() == M);
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS && plan.matches.len() <= MAX_MATCHES);
+        let gate = plan.ssm.is_some() as usize;
+        assert!(plan.selectors.len() + gate <= FINAL_INPUTS);
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();

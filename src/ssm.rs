@@ -281,9 +281,8 @@ impl Ssm {
             *u = i16x8::new(*u).saturating_add(load(row)).to_array();
         }
         // The inputs of the projections, Q9 within +-8.
-        let narrow = |x: i16, shift: u32| {
-            (x.saturating_add(1 << (shift - 1)) >> shift).clamp(-4095, 4095)
-        };
+        let narrow =
+            |x: i16, shift: u32| (x.saturating_add(1 << (shift - 1)) >> shift).clamp(-4095, 4095);
         let last = read::<E>(parts.features);
         let input = [x.map(|x| narrow(x, 3)), last.map(|f| narrow(f, 1))];
         for (u, p) in u.as_flattened_mut().iter_mut().zip(parts.projections.chunks_exact(E * 2 * 2))
