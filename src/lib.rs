@@ -22,6 +22,7 @@ mod matching;
 mod message;
 mod mixer;
 mod ngram;
+mod packet;
 mod plan;
 mod predictor;
 mod refinement;
@@ -36,6 +37,7 @@ pub use level::{
     Level9, Model,
 };
 pub use message::{compress_message, decompress_message};
+pub use packet::{PacketDecoder, PacketEncoder};
 #[cfg(feature = "alloc")]
 pub use slice::{Heap, compress, decompress};
 pub use slice::{compress_into, decompress_into, max_frame_len};

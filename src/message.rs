@@ -15,7 +15,7 @@ const STORED: u8 = 255;
 
 /// Probability (Q16) that the message ends before the byte of this index:
 /// about one in the usual size of messages.
-fn end_p(index: usize) -> u32 {
+pub(crate) fn end_p(index: usize) -> u32 {
     match index {
         0..1024 => 256,
         1024..16384 => 16,
