@@ -74,8 +74,12 @@ pub trait Model: ModelCore {}
 pub(crate) trait ModelCore: Sized {
     /// Whether this model can do `level`.
     fn supports(level: Level) -> bool;
-    /// A fresh model in zeroed `memory`.
-    fn new(level: Level, memory: &mut [u8]) -> Self;
+    /// A model that is nothing yet.
+    fn blank(level: Level) -> Self;
+    /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
+    /// [`Self::blank`], so that the model is made where it stays: it is large,
+    /// and each move of it would take as much stack again.
+    fn start(&mut self, level: Level, memory: &mut [u8]);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
@@ -113,11 +117,18 @@ macro_rules! levels {
                 true
             }
 
-            fn new(level: Level, memory: &mut [u8]) -> Self {
+            fn blank(level: Level) -> Self {
                 Self(match level.number() {
-                    $($level => Any::$name(ModelCore::new(level, memory)),)*
+                    $($level => Any::$name(ModelCore::blank(level)),)*
                     _ => unreachable!("levels end at 9"),
                 })
+            }
+
+            fn start(&mut self, level: Level, memory: &mut [u8]) {
+                *self = Self::blank(level);
+                match &mut self.0 {
+                    $(Any::$name(model) => model.start(level, memory),)*
+                }
             }
 
             #[inline]
@@ -165,8 +176,13 @@ impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M
         usize::from(level.number()) == L
     }
 
-    fn new(_: Level, memory: &mut [u8]) -> Self {
-        Self(Predictor::new(memory))
+    #[inline]
+    fn blank(_: Level) -> Self {
+        Self(Predictor::blank())
+    }
+
+    fn start(&mut self, _: Level, memory: &mut [u8]) {
+        self.0.start(memory);
     }
 
     #[inline]

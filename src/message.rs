@@ -56,7 +56,8 @@ pub fn compress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::new(level, memory);
+    let mut model = M::blank(level);
+    model.start(level, memory);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
     let mut len = 0;
@@ -108,7 +109,8 @@ pub fn decompress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::new(level, memory);
+    let mut model = M::blank(level);
+    model.start(level, memory);
     let mut fallback = Fallback::new();
     let mut read = 0;
     // Zeros follow the end, but no more than the decoder reads ahead.

@@ -105,8 +105,14 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level.
     pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
-        let model = fresh(level, &mut memory)?;
-        Ok(Self { memory, level, model, fallback: Fallback::new(), packet: None, carried: None })
+        prepare::<M>(level, &mut memory)?;
+        let model = M::blank(level);
+        let fallback = Fallback::new();
+        let mut result = Ok(Self { memory, level, model, fallback, packet: None, carried: None });
+        if let Ok(encoder) = &mut result {
+            encoder.model.start(level, encoder.memory.bytes(level.workspace()));
+        }
+        result
     }
 
     /// Forgets all that was, as a new encoder; the decoder has to do so too.
@@ -115,7 +121,8 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        self.model = fresh(self.level, &mut self.memory)?;
+        prepare::<M>(self.level, &mut self.memory)?;
+        self.model.start(self.level, self.memory.bytes(self.level.workspace()));
         (self.fallback, self.packet, self.carried) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -223,9 +230,14 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
     /// # Errors
     /// As [`PacketEncoder::new`].
     pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
-        let model = fresh(level, &mut memory)?;
+        prepare::<M>(level, &mut memory)?;
+        let model = M::blank(level);
         let fallback = Fallback::new();
-        Ok(Self { memory, level, model, fallback, packet: None, failed: None })
+        let mut result = Ok(Self { memory, level, model, fallback, packet: None, failed: None });
+        if let Ok(decoder) = &mut result {
+            decoder.model.start(level, decoder.memory.bytes(level.workspace()));
+        }
+        result
     }
 
     /// Forgets all that was, as a new decoder.
@@ -233,7 +245,8 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        self.model = fresh(self.level, &mut self.memory)?;
+        prepare::<M>(self.level, &mut self.memory)?;
+        self.model.start(self.level, self.memory.bytes(self.level.workspace()));
         (self.fallback, self.packet, self.failed) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -323,11 +336,7 @@ impl<M: Model> Bits<'_, M> {
     }
 }
 
-/// A fresh model.
-fn fresh<M: Model>(level: Level, memory: &mut impl Memory) -> Result<M, Error> {
-    if !M::supports(level) {
-        return Err(Error::NoSuchLevel);
-    }
-    memory.prepare(level.workspace())?;
-    Ok(M::new(level, memory.bytes(level.workspace())))
+/// Clears the memory for a model.
+fn prepare<M: Model>(level: Level, memory: &mut impl Memory) -> Result<(), Error> {
+    if M::supports(level) { memory.prepare(level.workspace()) } else { Err(Error::NoSuchLevel) }
 }

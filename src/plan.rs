@@ -124,9 +124,13 @@ pub(crate) const FINAL_INPUTS: usize = 8;
 impl Plan {
     /// Mixer inputs with padding; the last one before it is a constant bias.
     pub(crate) const fn inputs(&self) -> usize {
+        self.used().next_multiple_of(mixer::LANES)
+    }
+
+    /// Mixer inputs without padding.
+    pub(crate) const fn used(&self) -> usize {
         let n = self.contexts.len() * CONTEXT_INPUTS + self.matches.len() * MATCH_INPUTS + 1;
-        let n = if self.ssm.is_some() { n + ssm::INPUTS } else { n };
-        n.next_multiple_of(mixer::LANES)
+        if self.ssm.is_some() { n + ssm::INPUTS } else { n }
     }
 
     pub(crate) const fn rows(&self) -> usize {
