@@ -50,8 +50,23 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn new() -> Self {
-        Self { partial: 1, ..Self::default() }
+    pub(crate) const fn new() -> Self {
+        Self {
+            partial: 1,
+            bit_index: 0,
+            bytes: 0,
+            pos: 0,
+            words: [0; 3],
+            separators: 0,
+            record: 0,
+            votes: 0,
+            rival: 0,
+            line: 0,
+            line_before: 0,
+            above: 0,
+            above_above: 0,
+            column: 0,
+        }
     }
 
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or

@@ -75,9 +75,9 @@ pub(crate) trait ModelCore: Sized {
     /// Whether this model can do `level`.
     fn supports(level: Level) -> bool;
     /// A model that is nothing yet.
-    fn blank(level: Level) -> Self;
+    const BLANK: Self;
     /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
-    /// [`Self::blank`], so that the model is made where it stays: it is large,
+    /// [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
     fn start(&mut self, level: Level, memory: &mut [u8]);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
@@ -113,21 +113,21 @@ macro_rules! levels {
         impl Model for AnyLevel {}
 
         impl ModelCore for AnyLevel {
+            const BLANK: Self = Self(Any::Level0(ModelCore::BLANK));
+
             fn supports(_: Level) -> bool {
                 true
             }
 
-            fn blank(level: Level) -> Self {
-                Self(match level.number() {
-                    $($level => Any::$name(ModelCore::blank(level)),)*
-                    _ => unreachable!("levels end at 9"),
-                })
-            }
-
             fn start(&mut self, level: Level, memory: &mut [u8]) {
-                *self = Self::blank(level);
-                match &mut self.0 {
-                    $(Any::$name(model) => model.start(level, memory),)*
+                match level.number() {
+                    $($level => {
+                        self.0 = Any::$name(ModelCore::BLANK);
+                        if let Any::$name(model) = &mut self.0 {
+                            model.start(level, memory);
+                        }
+                    })*
+                    _ => unreachable!("levels end at 9"),
                 }
             }
 
@@ -172,13 +172,10 @@ levels!(
 pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N, M>);
 
 impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
+    const BLANK: Self = Self(Predictor::BLANK);
+
     fn supports(level: Level) -> bool {
         usize::from(level.number()) == L
-    }
-
-    #[inline]
-    fn blank(_: Level) -> Self {
-        Self(Predictor::blank())
     }
 
     fn start(&mut self, _: Level, memory: &mut [u8]) {

@@ -58,6 +58,8 @@ fn bucket(len: u32) -> u32 {
 }
 
 impl Match {
+    pub(crate) const NONE: Self = Self { at: 0, len: 0, misses: 0, expected: 0, context: 0 };
+
     /// Moves on by a whole byte. `history` is the ring, `pos` the number of
     /// bytes in it so far, `hash` that of its last `min` bytes.
     pub(crate) fn next_byte(

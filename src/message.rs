@@ -56,7 +56,7 @@ pub fn compress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::blank(level);
+    let mut model = M::BLANK;
     model.start(level, memory);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
@@ -109,7 +109,7 @@ pub fn decompress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::blank(level);
+    let mut model = M::BLANK;
     model.start(level, memory);
     let mut fallback = Fallback::new();
     let mut read = 0;

@@ -106,7 +106,7 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
     /// model `M` is of another level.
     pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
         prepare::<M>(level, &mut memory)?;
-        let model = M::blank(level);
+        let model = M::BLANK;
         let fallback = Fallback::new();
         let mut result = Ok(Self { memory, level, model, fallback, packet: None, carried: None });
         if let Ok(encoder) = &mut result {
@@ -231,7 +231,7 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
     /// As [`PacketEncoder::new`].
     pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
         prepare::<M>(level, &mut memory)?;
-        let model = M::blank(level);
+        let model = M::BLANK;
         let fallback = Fallback::new();
         let mut result = Ok(Self { memory, level, model, fallback, packet: None, failed: None });
         if let Ok(decoder) = &mut result {

@@ -114,33 +114,30 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
     }
 
-    /// A model without its tables; [`Self::start`] has to follow. Apart from it
-    /// so that no call has the model on its stack: it is made where it stays.
-    #[inline]
-    pub(crate) fn blank() -> Self {
-        Self {
-            p: 32768,
-            recent: Recent::new(),
-            hashes: [0; N],
-            lines: [0; N],
-            slots: [0; N],
-            histories: [[0; SLOT]; N],
-            states: [0; N],
-            matches: [Match::default(); 2],
-            inputs: [0; M],
-            rows: [0; MAX_SETS],
-            set_p: [32768; MAX_SETS],
-            final_inputs: [0; FINAL_INPUTS],
-            final_p: 32768,
-            final_row: 0,
-            stages: [Stage::default(); MAX_STAGES],
-            ssm: Ssm::default(),
-        }
-    }
+    /// A model without its tables; [`Self::start`] has to follow. A constant, so
+    /// that no call has it on its stack: it is made where it stays.
+    pub(crate) const BLANK: Self = Self {
+        p: 32768,
+        recent: Recent::new(),
+        hashes: [0; N],
+        lines: [0; N],
+        slots: [0; N],
+        histories: [[0; SLOT]; N],
+        states: [0; N],
+        matches: [Match::NONE; 2],
+        inputs: [0; M],
+        rows: [0; MAX_SETS],
+        set_p: [32768; MAX_SETS],
+        final_inputs: [0; FINAL_INPUTS],
+        final_p: 32768,
+        final_row: 0,
+        stages: [Stage::NONE; MAX_STAGES],
+        ssm: Ssm::NONE,
+    };
 
     /// Makes it a fresh model in `memory`, which must be zero.
     pub(crate) fn start(&mut self, memory: &mut [u8]) {
-        *self = Self::blank();
+        *self = Self::BLANK;
         let tables = Self::tables(memory);
         map::reset(tables.maps);
         mixer::reset(tables.weights, M, |i| {

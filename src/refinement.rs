@@ -33,6 +33,8 @@ pub(crate) fn reset(table: &mut [u8]) {
 }
 
 impl Stage {
+    pub(crate) const NONE: Self = Self { bin: 0, far: false };
+
     /// The refined probability (Q16) of stretched `x` (Q12) in `context`.
     #[inline]
     pub(crate) fn refine(&mut self, table: &[u8], context: u32, x: i32) -> u32 {

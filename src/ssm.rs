@@ -186,6 +186,8 @@ fn magnitude(x: i32) -> i32 {
 }
 
 impl Ssm {
+    pub(crate) const NONE: Self = Self { p: 0, errors: [0; 8], bits: 0, step: 0, age: 0, noise: 0 };
+
     /// A fresh model in zeroed `memory`.
     pub(crate) fn new(shape: &Shape, memory: &mut [u8]) -> Self {
         let row = shape.row();

@@ -198,7 +198,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
-            model: M::blank(options.level),
+            model: M::BLANK,
             coder: BitEncoder::new(false),
             fallback: Fallback::new(),
             crc: Crc32::new(),
@@ -398,7 +398,7 @@ const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
-    pub fn new(limit: Level, memory: W) -> Self {
+    pub const fn new(limit: Level, memory: W) -> Self {
         let (len, bytes) = AT_HEADER;
         Self {
             memory,
@@ -408,7 +408,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             body: Body {
                 level: limit,
                 content_size: None,
-                model: M::blank(limit),
+                model: M::BLANK,
                 coder: BitDecoder::new(0, false),
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
