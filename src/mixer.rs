@@ -77,11 +77,6 @@ pub(crate) fn dot(weights: &[u8], inputs: &[i16], used: usize) -> i32 {
 /// Moves the weights by `step * input`; `step` is Q16 of a weight unit.
 #[inline]
 fn train(weights: &mut [u8], inputs: &[i16], used: usize, step: i16) {
-    // A context's largest input, 9 in Q8, times a smaller step rounds to
-    // nothing. (The few inputs that go up to 12 lose a last digit.)
-    if step.abs() <= (0x7FFF / (9 << 8)) {
-        return;
-    }
     if !LANED {
         let pairs = weights.as_chunks_mut::<4>().0.iter_mut().zip(inputs.as_chunks::<2>().0);
         for (bytes, &x) in pairs.take(used.div_ceil(2)) {
@@ -126,7 +121,12 @@ pub(crate) fn learn(row: &mut [u8], inputs: &[i16], used: usize, error: i32, rat
     let n = u16::from_le_bytes([uses[0], uses[1]]);
     let rate = rate.base + rate.boost * HALF / (HALF + i32::from(n));
     let step = (error * rate) >> 13;
-    train(weights, inputs, used, step.clamp(-32767, 32767) as i16);
+    // A context's largest input, 9 in Q8, times a smaller step rounds to
+    // nothing. (The few inputs that go up to 12 lose a last digit.)
+    const LEAST: i32 = 0x7FFF / (9 << 8);
+    if !(-LEAST..=LEAST).contains(&step) {
+        train(weights, inputs, used, step.clamp(-32767, 32767) as i16);
+    }
     uses.copy_from_slice(&n.saturating_add(1).to_le_bytes());
 }
 

@@ -30,6 +30,8 @@ const SSM_WEIGHT: i16 = 4096;
 const REFINEMENT_RATE: u32 = 6;
 /// Orders that count towards the mixers' confidence: the first ones.
 const KNOWN: usize = 7;
+/// A memory that any cache holds, where there are caches.
+const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 255;
 
@@ -239,13 +241,14 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
         let partial = self.recent.partial;
         if self.recent.bit_index.is_multiple_of(4) {
-            // Touch all lines before any is looked into: the misses overlap.
-            let mut touched = 0;
             for (line, h) in self.lines.iter_mut().zip(self.hashes) {
                 *line = line_of(lines.len(), hash(h, partial));
-                touched ^= lines[*line as usize / LINE][0];
             }
-            core::hint::black_box(touched);
+            if Self::SIZE > CACHE {
+                // Touch all lines before any is looked into: the misses overlap.
+                let touch = |touched, &line: &u32| touched ^ lines[line as usize / LINE][0];
+                core::hint::black_box(self.lines.iter().fold(0, touch));
+            }
         }
         for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
             let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
