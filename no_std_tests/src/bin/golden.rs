@@ -140,8 +140,11 @@ fn decode_rest<M: Model>(
 /// Encodes in small pieces, compares with the frame; returns its length.
 #[inline(never)]
 fn encode<M: Model>(options: Options, memory: &mut [u8], content: &[u8], frame: &[u8]) -> usize {
-    let mut encoder = Encoder::<_, M>::new(options, memory).unwrap();
-    encode_rest(&mut encoder, content, frame)
+    // Not unwrapped: to move it would take as much stack again.
+    match &mut Encoder::<_, M>::new(options, memory) {
+        Ok(encoder) => encode_rest(encoder, content, frame),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn encode_rest<M: Model>(
