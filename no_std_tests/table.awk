@@ -43,7 +43,8 @@ END {
             bar(where ", flash of the decoder", alone, 32 * 1024)
         }
     }
-    if (n < 29) over[++overs] = "only " n " lines of 29"
+    if (n < 51) over[++overs] = n " lines, there should be 51"
+    fflush()
     for (i = 1; i <= overs; i++) print over[i] > "/dev/stderr"
     exit overs > 0
 }

@@ -43,7 +43,8 @@ pub use slice::{Heap, compress, decompress};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
 
-/// The code in the readme compiles and runs.
+/// The code in the readme and in docs/ compiles and runs.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/firmware.md")]
 struct Readme;
