@@ -378,8 +378,6 @@ enum DecoderState {
 /// in place for each frame: it is large, and moving it would take as much stack.
 #[derive(Debug)]
 struct Body<M> {
-    level: Level,
-    content_size: Option<u64>,
     model: M,
     coder: BitDecoder,
     fallback: Fallback,
@@ -406,8 +404,6 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             header: None,
             state: DecoderState::Header { bytes, len },
             body: Body {
-                level: limit,
-                content_size: None,
                 model: M::BLANK,
                 coder: BitDecoder::new(0, false),
                 fallback: Fallback::new(),
@@ -489,18 +485,19 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     {
                         let size = header.level.workspace();
                         self.memory.prepare(size)?;
-                        self.body.start(&header, *code, self.memory.bytes(size));
+                        self.body.start(header.level, *code, self.memory.bytes(size));
                         self.state = DecoderState::Body;
                     }
                 }
                 DecoderState::Body => {
-                    let body = &mut self.body;
-                    let memory = self.memory.bytes(body.level.workspace());
-                    if let Some(status) = body.run(memory, io) {
+                    let (body, header) = (&mut self.body, self.header.as_ref());
+                    let header = header.ok_or(Error::Corrupt)?; // there is one in a body
+                    let memory = self.memory.bytes(header.level.workspace());
+                    if let Some(status) = body.run(header.content_size, memory, io) {
                         return Ok(status);
                     }
                     let (kept, rest) = body.coder.finish();
-                    self.state = if self.header.is_some_and(|header| header.checksum) {
+                    self.state = if header.checksum {
                         let len = 4 - kept;
                         let bytes = rest
                             .to_be_bytes()
@@ -552,17 +549,16 @@ impl<W: Memory, M: Model> Decoder<W, M> {
 
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
-    fn start(&mut self, header: &Header, code: u32, memory: &mut [u8]) {
-        self.model.start(header.level, memory);
-        self.level = header.level;
-        self.content_size = header.content_size;
+    fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
+        self.model.start(level, memory);
         self.coder = BitDecoder::new(code, false);
         self.fallback = Fallback::new();
         (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
     }
 
-    /// Decodes until something runs out (the status) or the content ends.
-    fn run(&mut self, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+    /// Decodes until something runs out (the status) or the content, of `size`
+    /// bytes if that is known, ends.
+    fn run(&mut self, size: Option<u64>, memory: &mut [u8], io: &mut Io) -> Option<Status> {
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
@@ -573,7 +569,7 @@ impl<M: Model> Body<M> {
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match self.content_size {
+                match size {
                     Some(size) if self.given == size => return None,
                     None if self.ended => return None,
                     None if self.coder.decode(END_P) => self.ended = true,
