@@ -74,8 +74,12 @@ pub trait Model: ModelCore {}
 pub(crate) trait ModelCore: Sized {
     /// Whether this model can do `level`.
     fn supports(level: Level) -> bool;
-    /// A fresh model in zeroed `memory`.
-    fn new(level: Level, memory: &mut [u8]) -> Self;
+    /// A model that is nothing yet.
+    const BLANK: Self;
+    /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
+    /// [`Self::BLANK`], so that the model is made where it stays: it is large,
+    /// and each move of it would take as much stack again.
+    fn start(&mut self, level: Level, memory: &mut [u8]);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
@@ -109,15 +113,22 @@ macro_rules! levels {
         impl Model for AnyLevel {}
 
         impl ModelCore for AnyLevel {
+            const BLANK: Self = Self(Any::Level0(ModelCore::BLANK));
+
             fn supports(_: Level) -> bool {
                 true
             }
 
-            fn new(level: Level, memory: &mut [u8]) -> Self {
-                Self(match level.number() {
-                    $($level => Any::$name(ModelCore::new(level, memory)),)*
+            fn start(&mut self, level: Level, memory: &mut [u8]) {
+                match level.number() {
+                    $($level => {
+                        self.0 = Any::$name(ModelCore::BLANK);
+                        if let Any::$name(model) = &mut self.0 {
+                            model.start(level, memory);
+                        }
+                    })*
                     _ => unreachable!("levels end at 9"),
-                })
+                }
             }
 
             #[inline]
@@ -161,12 +172,14 @@ levels!(
 pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N, M>);
 
 impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
+    const BLANK: Self = Self(Predictor::BLANK);
+
     fn supports(level: Level) -> bool {
         usize::from(level.number()) == L
     }
 
-    fn new(_: Level, memory: &mut [u8]) -> Self {
-        Self(Predictor::new(memory))
+    fn start(&mut self, _: Level, memory: &mut [u8]) {
+        self.0.start(memory);
     }
 
     #[inline]

@@ -27,7 +27,7 @@ const CONTEXTS: usize = 16 * 8 * 2;
 const LONGEST: u32 = 400;
 
 /// What a match model knows between bytes. Positions count all bytes so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Match {
     /// Position of the expected byte, or 0.
     at: u32,
@@ -70,6 +70,9 @@ fn bucket(len: u32) -> u32 {
 }
 
 impl Match {
+    pub(crate) const NONE: Self =
+        Self { at: 0, len: 0, misses: 0, expected: 0, context: 0, after: 0 };
+
     /// Moves on by a whole byte. `history` is the ring, `pos` the number of
     /// bytes in it so far, `hash` that of its last `min` bytes.
     pub(crate) fn next_byte(

@@ -173,9 +173,18 @@ pub(crate) const GATE_INPUTS: usize = 16;
 impl Plan {
     /// Mixer inputs with padding; the last one before it is a constant bias.
     pub(crate) const fn inputs(&self) -> usize {
+        self.used().next_multiple_of(mixer::LANES)
+    }
+
+    /// Mixer inputs without padding.
+    pub(crate) const fn used(&self) -> usize {
         let n = self.contexts.len() * CONTEXT_INPUTS + self.matches.len() * MATCH_INPUTS + 1;
-        let n = if self.ssm.is_some() { n + ssm::INPUTS } else { n };
-        n.next_multiple_of(mixer::LANES)
+        if self.ssm.is_some() { n + ssm::INPUTS } else { n }
+    }
+
+    /// Inputs of the final mixers without padding: a set each, and the gate.
+    pub(crate) const fn final_used(&self) -> usize {
+        self.selectors.len() + self.ssm.is_some() as usize
     }
 
     pub(crate) const fn rows(&self) -> usize {

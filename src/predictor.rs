@@ -6,13 +6,16 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
-use crate::gate::Gate;
 use crate::context::Recent;
+use crate::gate::Gate;
+use crate::level::Level;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
-use crate::plan::{CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector};
+use crate::plan::{
+    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
+};
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
@@ -31,6 +34,8 @@ const SSM_WEIGHT: i16 = 4096;
 const REFINEMENT_RATE: u32 = 6;
 /// Orders that count towards the mixers' confidence: the first ones.
 const KNOWN: usize = 7;
+/// A memory that any cache holds, where there are caches.
+const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 255;
 
@@ -82,6 +87,11 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
+    /// Bytes of the memory: known, so that its parts are not checked one by one.
+    const SIZE: usize = Level::new(L as u8).unwrap().workspace();
+    const SLOTS: usize = Self::LAYOUT.slots(Self::SIZE);
+    /// Mixer inputs without the padding.
+    const USED: usize = Self::PLAN.used();
     /// Bytes of each match model.
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
@@ -90,9 +100,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     #[inline]
     fn tables(memory: &mut [u8]) -> Tables<'_> {
         let layout = &Self::LAYOUT;
-        let total = memory.len();
         // Slots first: their lines want the alignment of the slice.
-        let (slots, rest) = memory.split_at_mut(layout.slots(total));
+        let (slots, rest) = memory[..Self::SIZE].split_at_mut(Self::SLOTS);
         let (maps, rest) = rest.split_at_mut(layout.maps);
         let (weights, rest) = rest.split_at_mut(layout.weights);
         let (final_weights, rest) = rest.split_at_mut(layout.final_weights);
@@ -115,8 +124,31 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
     }
 
-    /// A fresh model in `memory`, which must be zero.
-    pub(crate) fn new(memory: &mut [u8]) -> Self {
+    /// A model without its tables; [`Self::start`] has to follow. A constant, so
+    /// that no call has it on its stack: it is made where it stays.
+    pub(crate) const BLANK: Self = Self {
+        p: 32768,
+        recent: Recent::new(),
+        hashes: [0; N],
+        lines: [0; N],
+        slots: [0; N],
+        histories: [[0; SLOT]; N],
+        states: [0; N],
+        matches: [Match::NONE; MAX_MATCHES],
+        inputs: [0; M],
+        rows: [0; MAX_SETS],
+        set_p: [32768; MAX_SETS],
+        final_inputs: [0; FINAL_INPUTS],
+        final_p: [32768; MAX_FINALS],
+        final_rows: [0; MAX_FINALS],
+        stages: [Stage::NONE; MAX_STAGES],
+        ssm: Ssm::NONE,
+        gate: Gate::NONE,
+    };
+
+    /// Makes it a fresh model in `memory`, which must be zero.
+    pub(crate) fn start(&mut self, memory: &mut [u8]) {
+        *self = Self::BLANK;
         let tables = Self::tables(memory);
         map::reset(tables.maps);
         mixer::reset(tables.weights, M, |i| {
@@ -141,36 +173,13 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
             matching::reset(matching::tables(bytes).1);
         }
-        let mut predictor = Self {
-            p: 32768,
-            recent: Recent::new(),
-            hashes: [0; N],
-            lines: [0; N],
-            slots: [0; N],
-            histories: [[0; SLOT]; N],
-            states: [0; N],
-            matches: [Match::default(); MAX_MATCHES],
-            inputs: [0; M],
-            rows: [0; MAX_SETS],
-            set_p: [32768; MAX_SETS],
-            final_inputs: [0; FINAL_INPUTS],
-            final_p: [32768; MAX_FINALS],
-            final_rows: [0; MAX_FINALS],
-            stages: [Stage::default(); MAX_STAGES],
-            ssm: match &Self::PLAN.ssm {
-                Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
-                None => Ssm::default(),
-            },
-            gate: match &Self::PLAN.ssm {
-                Some(_) => Gate::new(Self::tables(memory).gate, |i| {
-                    if i < sets || i == sets + 1 { 2048 } else { 0 }
-                }),
-                None => Gate::default(),
-            },
-        };
-        predictor.start_byte(&mut Self::tables(memory));
-        predictor.predict(&mut Self::tables(memory));
-        predictor
+        if let Some(plan) = &Self::PLAN.ssm {
+            self.ssm = Ssm::new(&plan.shape(), tables.ssm);
+            self.gate =
+                Gate::new(tables.gate, |i| if i < sets || i == sets + 1 { 2048 } else { 0 });
+        }
+        self.start_byte(memory);
+        self.predict(memory);
     }
 
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
@@ -181,33 +190,33 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
 
     /// Learns the bit and predicts the next one.
     pub(crate) fn update(&mut self, bit: bool, memory: &mut [u8]) {
-        let tables = &mut Self::tables(memory);
-        self.learn(bit, tables);
+        self.learn(bit, memory);
         let recent = &mut self.recent;
         recent.partial = recent.partial << 1 | u32::from(bit);
         recent.bit_index += 1;
         if recent.bit_index == 8 {
             let byte = recent.partial as u8;
             if let Some(plan) = &Self::PLAN.ssm {
+                let tables = Self::tables(memory);
                 self.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
                 self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
             }
-            self.next_byte(byte, tables);
+            self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
-            self.pick_slots(tables);
+            self.pick_slots(memory);
         }
-        self.predict(tables);
+        self.predict(memory);
     }
 
     /// Takes note of a byte that was coded without the model.
     pub(crate) fn skip(&mut self, byte: u8, memory: &mut [u8]) {
-        let tables = &mut Self::tables(memory);
-        self.next_byte(byte, tables);
-        self.predict(tables);
+        self.next_byte(byte, memory);
+        self.predict(memory);
     }
 
     /// Puts a whole byte into the history and sets up the contexts of the next.
-    fn next_byte(&mut self, byte: u8, tables: &mut Tables) {
+    fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         self.recent.push(byte, tables.history, tables.side);
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
@@ -218,11 +227,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 model.next_byte(matching::tables(bytes).0, history, recent.pos, h, finder);
             }
         }
-        self.start_byte(tables);
+        self.start_byte(memory);
     }
 
     /// Sets up the contexts of a new byte.
-    fn start_byte(&mut self, tables: &mut Tables) {
+    fn start_byte(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let recent = &self.recent;
         let matches = &self.matches[..Self::PLAN.matches.len()];
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
@@ -237,25 +247,28 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             }
             self.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
-        self.pick_slots(tables);
+        self.pick_slots(memory);
         if let Some(plan) = &Self::PLAN.ssm {
+            let tables = Self::tables(memory);
             self.ssm.start_byte(&plan.shape(), tables.ssm);
             self.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
         }
     }
 
     /// Finds the slots for the next two bits of the byte.
-    fn pick_slots(&mut self, tables: &mut Tables) {
+    fn pick_slots(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
         let partial = self.recent.partial;
         if self.recent.bit_index.is_multiple_of(4) {
-            // Touch all lines before any is looked into: the misses overlap.
-            let mut touched = 0;
             for (line, h) in self.lines.iter_mut().zip(self.hashes) {
                 *line = line_of(lines.len(), hash(h, partial));
-                touched ^= lines[*line as usize / LINE][0];
             }
-            core::hint::black_box(touched);
+            if Self::SIZE > CACHE {
+                // Touch all lines before any is looked into: the misses overlap.
+                let touch = |touched, &line: &u32| touched ^ lines[line as usize / LINE][0];
+                core::hint::black_box(self.lines.iter().fold(0, touch));
+            }
         }
         for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
             let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
@@ -272,7 +285,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         (1 << known | (self.recent.partial & ((1 << known) - 1))) as usize
     }
 
-    fn learn(&mut self, bit: bool, tables: &mut Tables) {
+    fn learn(&mut self, bit: bool, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let target = if bit { 65536 } else { 0 };
         let r = &self.recent;
 
@@ -280,7 +294,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             self.ssm.learn(bit, self.p);
             self.gate.learn(tables.gate, target);
         }
-        let mut rest = &mut *tables.stages;
+        let mut rest = tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
             let (table, after) = rest.split_at_mut(refinement::bytes(log2));
             stage.update(table, bit, REFINEMENT_RATE);
@@ -292,12 +306,12 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
                 let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                mixer::learn(row, &self.final_inputs, target - p as i32);
+                mixer::learn(row, &self.final_inputs, Self::PLAN.final_used(), target - p as i32);
             }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
             let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            mixer::learn(row, &self.inputs, target - p as i32);
+            mixer::learn(row, &self.inputs, Self::USED, target - p as i32);
         }
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
@@ -318,7 +332,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
     }
 
-    fn predict(&mut self, tables: &mut Tables) {
+    fn predict(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let node = self.node();
         let r = &self.recent;
         let mut known = 0;
@@ -354,7 +369,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             let row = base + self.select(*selector, known);
             base += selector.rows() as u32;
             let weights = &tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            (x, p) = mixer::mix(weights, &self.inputs);
+            (x, p) = mixer::mix(weights, &self.inputs, Self::USED);
             self.rows[i] = row;
             self.set_p[i] = p;
             self.final_inputs[i] = (x >> 4) as i16;
@@ -377,7 +392,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 base += selector.rows() as u32;
                 let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                let (x, p) = mixer::mix(weights, &self.final_inputs);
+                let (x, p) = mixer::mix(weights, &self.final_inputs, Self::PLAN.final_used());
                 self.final_rows[i] = row;
                 self.final_p[i] = p;
                 sum += x;
