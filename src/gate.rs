@@ -59,7 +59,7 @@ impl Gate {
     pub(crate) fn mix(&mut self, memory: &[u8], inputs: [i16; GATE_INPUTS]) -> i32 {
         self.inputs = inputs;
         let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs, GATE_INPUTS);
-        let added = self.added.iter().zip(inputs).map(|(&a, s)| i32::from(a) * i32::from(s) >> 4);
+        let added = self.added.iter().zip(inputs).map(|(&a, s)| (i32::from(a) * i32::from(s)) >> 4);
         let (x, p) = mixer::clip(sum + (added.sum::<i32>() >> 6));
         self.p = p;
         x

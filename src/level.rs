@@ -96,6 +96,8 @@ macro_rules! levels {
                 $level,
                 { PLANS[$level].contexts.len() },
                 { PLANS[$level].inputs() },
+                { PLANS[$level].matches.len() },
+                { PLANS[$level].recurrent() },
             >;
             impl Model for $name {}
         )*
@@ -169,9 +171,13 @@ levels!(
 
 /// The model of one level; see [`Level0`] to [`Level9`].
 #[derive(Debug)]
-pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N, M>);
+pub struct Fixed<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>(
+    Predictor<L, N, M, K, S>,
+);
 
-impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize> ModelCore
+    for Fixed<L, N, M, K, S>
+{
     const BLANK: Self = Self(Predictor::BLANK);
 
     fn supports(level: Level) -> bool {

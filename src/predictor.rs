@@ -23,8 +23,6 @@ use crate::ssm::{self, Ssm};
 const MAX_SETS: usize = 8;
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
-/// Most match models of any level.
-const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
@@ -39,11 +37,17 @@ const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 255;
 
-/// The model of level `L`, with `N` contexts and `M` mixer inputs (both follow
-/// from the level). Its tables live in a slice passed to each call, always the
-/// same one.
+/// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models
+/// and `S` (0 or 1) state space models; all of them follow from the level. Its
+/// tables live in a slice passed to each call, always the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
+pub(crate) struct Predictor<
+    const L: usize,
+    const N: usize,
+    const M: usize,
+    const K: usize,
+    const S: usize,
+> {
     p: u32,
     recent: Recent,
     hashes: [u32; N],
@@ -52,14 +56,20 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     /// The slots' contents.
     histories: [[u8; SLOT]; N],
     states: [u8; N],
-    matches: [Match; MAX_MATCHES],
+    matches: [Match; K],
     inputs: [i16; M],
-    rows: [u32; MAX_SETS],
-    set_p: [u32; MAX_SETS],
+    rows: [u16; MAX_SETS],
+    set_p: [u16; MAX_SETS],
     final_inputs: [i16; FINAL_INPUTS],
-    final_p: [u32; MAX_FINALS],
-    final_rows: [u32; MAX_FINALS],
+    final_p: [u16; MAX_FINALS],
+    final_rows: [u16; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
+    recurrent: [Recurrent; S],
+}
+
+/// The state space model and the gate that goes with it.
+#[derive(Clone, Debug)]
+struct Recurrent {
     ssm: Ssm,
     gate: Gate,
 }
@@ -78,12 +88,16 @@ struct Tables<'a> {
     gate: &'a mut [u8],
 }
 
-impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>
+    Predictor<L, N, M, K, S>
+{
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
-        assert!(plan.final_selectors.len() <= MAX_FINALS && plan.matches.len() <= MAX_MATCHES);
+        assert!(plan.final_selectors.len() <= MAX_FINALS);
+        assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
+        assert!(plan.matches.len() == K && plan.recurrent() == S);
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
@@ -134,7 +148,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         slots: [0; N],
         histories: [[0; SLOT]; N],
         states: [0; N],
-        matches: [Match::NONE; MAX_MATCHES],
+        matches: [Match::NONE; K],
         inputs: [0; M],
         rows: [0; MAX_SETS],
         set_p: [32768; MAX_SETS],
@@ -142,8 +156,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         final_p: [32768; MAX_FINALS],
         final_rows: [0; MAX_FINALS],
         stages: [Stage::NONE; MAX_STAGES],
-        ssm: Ssm::NONE,
-        gate: Gate::NONE,
+        recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
     };
 
     /// Makes it a fresh model in `memory`, which must be zero.
@@ -152,7 +165,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let tables = Self::tables(memory);
         map::reset(tables.maps);
         mixer::reset(tables.weights, M, |i| {
-            if Self::PLAN.ssm.is_some() && i == Self::SSM_INPUT {
+            if S > 0 && i == Self::SSM_INPUT {
                 SSM_WEIGHT
             } else if i < N {
                 (16384 * 3 / (N + 6)) as i16
@@ -162,7 +175,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         });
         let sets = Self::PLAN.selectors.len();
         mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
-            if i < sets + usize::from(Self::PLAN.ssm.is_some()) { (16384 / sets) as i16 } else { 0 }
+            if i < sets + S { (16384 / sets) as i16 } else { 0 }
         });
         let mut rest = tables.stages;
         for &log2 in Self::PLAN.stages {
@@ -173,9 +186,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
             matching::reset(matching::tables(bytes).1);
         }
-        if let Some(plan) = &Self::PLAN.ssm {
-            self.ssm = Ssm::new(&plan.shape(), tables.ssm);
-            self.gate =
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+            model.ssm = Ssm::new(&plan.shape(), tables.ssm);
+            model.gate =
                 Gate::new(tables.gate, |i| if i < sets || i == sets + 1 { 2048 } else { 0 });
         }
         self.start_byte(memory);
@@ -196,10 +209,10 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         recent.bit_index += 1;
         if recent.bit_index == 8 {
             let byte = recent.partial as u8;
-            if let Some(plan) = &Self::PLAN.ssm {
+            if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
                 let tables = Self::tables(memory);
-                self.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
-                self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
+                model.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
+                model.ssm.end_byte(&plan.shape(), byte, tables.ssm);
             }
             self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -234,24 +247,24 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     fn start_byte(&mut self, memory: &mut [u8]) {
         let tables = Self::tables(memory);
         let recent = &self.recent;
-        let matches = &self.matches[..Self::PLAN.matches.len()];
+        let matches = &self.matches;
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, context);
         }
-        if let Some(plan) = &Self::PLAN.ssm {
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
                 *h = hash_of(i, context);
             }
-            self.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
+            model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
         self.pick_slots(memory);
-        if let Some(plan) = &Self::PLAN.ssm {
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let tables = Self::tables(memory);
-            self.ssm.start_byte(&plan.shape(), tables.ssm);
-            self.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
+            model.ssm.start_byte(&plan.shape(), tables.ssm);
+            model.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
         }
     }
 
@@ -290,9 +303,9 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let target = if bit { 65536 } else { 0 };
         let r = &self.recent;
 
-        if Self::PLAN.ssm.is_some() {
-            self.ssm.learn(bit, self.p);
-            self.gate.learn(tables.gate, target);
+        if let [model] = &mut self.recurrent[..] {
+            model.ssm.learn(bit, self.p);
+            model.gate.learn(tables.gate, target);
         }
         let mut rest = tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
@@ -304,14 +317,19 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         if Self::PLAN.selectors.len() > 1 {
             let finals = self.final_rows.iter().zip(&self.final_p);
             for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
-                let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                let row = &mut tables.final_weights[usize::from(row) * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                mixer::learn(row, &self.final_inputs, Self::PLAN.final_used(), target - p as i32);
+                mixer::learn(
+                    row,
+                    &self.final_inputs,
+                    Self::PLAN.final_used(),
+                    target - i32::from(p),
+                );
             }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
-            let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            mixer::learn(row, &self.inputs, Self::USED, target - p as i32);
+            let row = &mut tables.weights[usize::from(row) * row_bytes(M)..][..row_bytes(M)];
+            mixer::learn(row, &self.inputs, Self::USED, target - i32::from(p));
         }
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
@@ -358,8 +376,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             *input = model.predict(matching::tables(bytes).1, r.partial, r.bit_index);
         }
         bias[0] = 256;
-        if let Some(plan) = &Self::PLAN.ssm {
-            let inputs = self.ssm.predict(&plan.shape(), r.partial, tables.ssm);
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+            let inputs = model.ssm.predict(&plan.shape(), r.partial, tables.ssm);
             bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
         }
 
@@ -370,19 +388,19 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             base += selector.rows() as u32;
             let weights = &tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
             (x, p) = mixer::mix(weights, &self.inputs, Self::USED);
-            self.rows[i] = row;
-            self.set_p[i] = p;
+            self.rows[i] = row as u16;
+            self.set_p[i] = p as u16;
             self.final_inputs[i] = (x >> 4) as i16;
         }
         if Self::PLAN.selectors.len() > 1 {
-            if Self::PLAN.ssm.is_some() {
+            if let [model] = &mut self.recurrent[..] {
                 let mut inputs = [0; GATE_INPUTS];
                 let sets = Self::PLAN.selectors.len();
                 inputs[..sets].copy_from_slice(&self.final_inputs[..sets]);
                 inputs[sets] = 77;
                 inputs[sets + 1..][..ssm::INPUTS]
                     .copy_from_slice(&self.inputs[Self::SSM_INPUT..][..ssm::INPUTS]);
-                let x = self.gate.mix(tables.gate, inputs);
+                let x = model.gate.mix(tables.gate, inputs);
                 self.final_inputs[Self::PLAN.selectors.len()] = (x >> 4) as i16;
             }
             let mut base = 0;
@@ -393,8 +411,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
                 let (x, p) = mixer::mix(weights, &self.final_inputs, Self::PLAN.final_used());
-                self.final_rows[i] = row;
-                self.final_p[i] = p;
+                self.final_rows[i] = row as u16;
+                self.final_p[i] = p as u16;
                 sum += x;
             }
             x = sum / Self::PLAN.final_selectors.len() as i32;
@@ -428,7 +446,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let bit_of = |model: &Match| {
             model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
-        let [first, last] = [&self.matches[0], &self.matches[Self::PLAN.matches.len() - 1]];
+        let [first, last] = [&self.matches[0], &self.matches[K - 1]];
         match selector {
             Selector::One => 0,
             Selector::Partial => r.partial,

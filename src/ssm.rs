@@ -293,7 +293,7 @@ impl Ssm {
             *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
         }
         let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
-        interleave(pair, input.as_flattened(), self.step % 2, self.step % 2 == 0);
+        interleave(pair, input.as_flattened(), self.step % 2, self.step.is_multiple_of(2));
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;

@@ -128,7 +128,7 @@ static ROOTS: [u16; 192] = {
 #[inline(always)]
 pub(super) fn inverse_root(x: u32) -> (u32, u32) {
     // x = m 4^s with m from 64 to 255.
-    let s = (bits(x as i32) + 1) / 2;
+    let s = bits(x as i32).div_ceil(2);
     let m = (u64::from(x) << 8) >> (2 * s);
     (ROOTS[m as usize - 64].into(), 14 + s)
 }
