@@ -85,14 +85,13 @@ impl Recent {
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
 
-        self.shapes = self.shapes << 4 | shape(byte);
-        match byte {
-            b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
-            b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
-            _ => {}
-        }
-
         if !side.is_empty() {
+            self.shapes = self.shapes << 4 | shape(byte);
+            match byte {
+                b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
+                b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
+                _ => {}
+            }
             let (followed, side) = side.split_at_mut(FOLLOWED);
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
             *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();

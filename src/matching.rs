@@ -37,7 +37,7 @@ pub(crate) struct Match {
     misses: u32,
     /// The expected byte with a leading 1, or 0 for none.
     expected: u32,
-    /// Map entry of the current prediction.
+    /// Map entry for the current byte's bits but the first, which has the next.
     context: u32,
     /// The byte after the expected one, or 0 for none.
     after: u8,
@@ -112,6 +112,7 @@ impl Match {
             let after = if next == pos { 0 } else { history[next as usize & mask] };
             (256 | u32::from(history[self.at as usize & mask]), after)
         };
+        self.context = (bucket(self.len) * 8 + self.recent_misses().min(7)) * 2;
     }
 
     /// Misses among the last eight bytes.
@@ -145,12 +146,18 @@ impl Match {
 
     /// Coarse logarithm of the length, 0..16.
     pub(crate) fn length_bucket(&self) -> u32 {
-        bucket(self.len)
+        self.context / 16
+    }
+
+    /// Map entry for the bit of this number.
+    #[inline]
+    fn entry(&self, bit_index: u32) -> usize {
+        self.context as usize + usize::from(bit_index == 0)
     }
 
     /// Inputs for the mixer.
     pub(crate) fn predict(
-        &mut self,
+        &self,
         maps: &[[u8; map::ENTRY]],
         partial: u32,
         bit_index: u32,
@@ -158,9 +165,7 @@ impl Match {
         let Some(bit) = self.expected_bit(partial, bit_index) else {
             return [0, 0];
         };
-        let recent = self.recent_misses().min(7);
-        self.context = (bucket(self.len) * 8 + recent) * 2 + u32::from(bit_index == 0);
-        let p = map::p(maps[self.context as usize]);
+        let p = map::p(maps[self.entry(bit_index)]);
         let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);
         if bit { [st, lean] } else { [-st, -lean] }
     }
@@ -168,14 +173,14 @@ impl Match {
     /// Learns whether the expectation came true. Called with the partial byte
     /// before `bit`.
     pub(crate) fn update(
-        &mut self,
+        &self,
         maps: &mut [[u8; map::ENTRY]],
         partial: u32,
         bit_index: u32,
         bit: bool,
     ) {
         if let Some(expected) = self.expected_bit(partial, bit_index) {
-            map::update(&mut maps[self.context as usize], expected == bit, 255);
+            map::update(&mut maps[self.entry(bit_index)], expected == bit, 255);
         }
     }
 }

@@ -333,7 +333,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         }
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for (model, bytes) in self.matches.iter_mut().zip(models) {
+        for (model, bytes) in self.matches.iter().zip(models) {
             model.update(matching::tables(bytes).1, r.partial, r.bit_index, bit);
         }
 
@@ -372,7 +372,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
         let matches = matches.as_chunks_mut::<MATCH_INPUTS>().0;
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), input) in self.matches.iter_mut().zip(models).zip(matches) {
+        for ((model, bytes), input) in self.matches.iter().zip(models).zip(matches) {
             *input = model.predict(matching::tables(bytes).1, r.partial, r.bit_index);
         }
         bias[0] = 256;
@@ -410,13 +410,15 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
                 base += selector.rows() as u32;
                 let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                let (x, p) = mixer::mix(weights, &self.final_inputs, Self::PLAN.final_used());
+                (x, p) = mixer::mix(weights, &self.final_inputs, Self::PLAN.final_used());
                 self.final_rows[i] = row as u16;
                 self.final_p[i] = p as u16;
                 sum += x;
             }
-            x = sum / Self::PLAN.final_selectors.len() as i32;
-            p = squash(x);
+            if Self::PLAN.final_selectors.len() > 1 {
+                x = sum / Self::PLAN.final_selectors.len() as i32;
+                p = squash(x);
+            }
         }
 
         // Half the mixer's word, half the mean of the refinement stages.
