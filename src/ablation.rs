@@ -27,16 +27,16 @@ pub(crate) const PLANS: [Plan; 40] = {
 
 levels!(
     /// N-grams and match models.
-    Ngrams(AnyNgrams):
+    Ngrams(AnyNgrams::Ngrams5):
     Ngrams5 = 15, Ngrams6 = 16, Ngrams7 = 17, Ngrams8 = 18, Ngrams9 = 19
 );
 levels!(
     /// The state space model.
-    StateSpace(AnyStateSpace):
+    StateSpace(AnyStateSpace::StateSpace5):
     StateSpace5 = 25, StateSpace6 = 26, StateSpace7 = 27, StateSpace8 = 28, StateSpace9 = 29
 );
 levels!(
     /// Frequencies of order 0.
-    Frequencies(AnyFrequencies):
+    Frequencies(AnyFrequencies::Frequencies5):
     Frequencies5 = 35, Frequencies6 = 36, Frequencies7 = 37, Frequencies8 = 38, Frequencies9 = 39
 );

@@ -26,7 +26,7 @@ fn shape(byte: u8) -> u32 {
 
 /// What the predictor remembers of the bytes, beside the tables. Positions
 /// count all bytes so far, modulo 2^32.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recent {
     /// The current byte's bits with a leading 1.
     pub(crate) partial: u32,
@@ -49,8 +49,18 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn new() -> Self {
-        Self { partial: 1, ..Self::default() }
+    pub(crate) const fn new() -> Self {
+        Self {
+            partial: 1,
+            bit_index: 0,
+            bytes: 0,
+            pos: 0,
+            words: [0; 3],
+            separators: 0,
+            shapes: 0,
+            brackets: 0,
+            place: Place::NONE,
+        }
     }
 
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or
@@ -75,14 +85,13 @@ impl Recent {
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
 
-        self.shapes = self.shapes << 4 | shape(byte);
-        match byte {
-            b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
-            b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
-            _ => {}
-        }
-
         if !side.is_empty() {
+            self.shapes = self.shapes << 4 | shape(byte);
+            match byte {
+                b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
+                b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
+                _ => {}
+            }
             let (followed, side) = side.split_at_mut(FOLLOWED);
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
             *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();

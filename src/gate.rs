@@ -20,7 +20,7 @@ pub(crate) const fn bytes(width: usize) -> usize {
 }
 
 /// What the gate knows beside its tables.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate {
     inputs: [i16; GATE_INPUTS],
     /// What the features make of the weights in this byte, Q14.
@@ -32,11 +32,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    pub(crate) const NONE: Self =
+        Self { inputs: [0; GATE_INPUTS], added: [0; GATE_INPUTS], sums: [0; GATE_INPUTS], p: 0 };
+
     /// A fresh gate in zeroed `memory`; `weight` gives the first weights, Q14.
     pub(crate) fn new(memory: &mut [u8], weight: impl Fn(usize) -> i16) -> Self {
         let (row, _) = memory.split_at_mut(row_bytes(GATE_INPUTS));
         mixer::reset(row, GATE_INPUTS, weight);
-        Self { p: 32768, ..Self::default() }
+        Self { p: 32768, ..Self::NONE }
     }
 
     /// Sets the weights for a byte with features `f` (Q10).
@@ -55,8 +58,8 @@ impl Gate {
     /// Stretch (Q12) that the gate gives for the inputs.
     pub(crate) fn mix(&mut self, memory: &[u8], inputs: [i16; GATE_INPUTS]) -> i32 {
         self.inputs = inputs;
-        let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs);
-        let added = self.added.iter().zip(inputs).map(|(&a, s)| i32::from(a) * i32::from(s) >> 4);
+        let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs, GATE_INPUTS);
+        let added = self.added.iter().zip(inputs).map(|(&a, s)| (i32::from(a) * i32::from(s)) >> 4);
         let (x, p) = mixer::clip(sum + (added.sum::<i32>() >> 6));
         self.p = p;
         x
@@ -65,7 +68,7 @@ impl Gate {
     /// Learns a bit; `target` is 0 or 2^16.
     pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32) {
         let error = target - self.p as i32;
-        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, error);
+        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, GATE_INPUTS, error);
         for (sum, s) in self.sums.iter_mut().zip(self.inputs) {
             *sum += (error >> 2) * i32::from(s);
         }

@@ -74,8 +74,12 @@ pub trait Model: ModelCore {}
 pub(crate) trait ModelCore: Sized {
     /// Whether this model can do `level`.
     fn supports(level: Level) -> bool;
-    /// A fresh model in zeroed `memory`.
-    fn new(level: Level, memory: &mut [u8]) -> Self;
+    /// A model that is nothing yet.
+    const BLANK: Self;
+    /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
+    /// [`Self::BLANK`], so that the model is made where it stays: it is large,
+    /// and each move of it would take as much stack again.
+    fn start(&mut self, level: Level, memory: &mut [u8]);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
@@ -87,13 +91,15 @@ pub(crate) trait ModelCore: Sized {
 /// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
 /// of its last digit.
 macro_rules! levels {
-    ($(#[$doc:meta])* $any:ident($each:ident): $($name:ident = $level:literal),*) => {
+    ($(#[$doc:meta])* $any:ident($each:ident::$first:ident): $($name:ident = $level:literal),*) => {
         $(
             #[doc = concat!("The model of level ", $level, " alone.")]
             pub type $name = Fixed<
                 $level,
                 { PLANS[$level].contexts.len() },
                 { PLANS[$level].inputs() },
+                { PLANS[$level].matches.len() },
+                { PLANS[$level].recurrent() },
             >;
             impl Model for $name {}
         )*
@@ -111,15 +117,22 @@ macro_rules! levels {
         impl Model for $any {}
 
         impl ModelCore for $any {
+            const BLANK: Self = Self($each::$first(ModelCore::BLANK));
+
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
             }
 
-            fn new(level: Level, memory: &mut [u8]) -> Self {
-                Self(match level.number() {
-                    $(n if n == $level % 10 => $each::$name(ModelCore::new(level, memory)),)*
+            fn start(&mut self, level: Level, memory: &mut [u8]) {
+                match level.number() {
+                    $(n if n == $level % 10 => {
+                        self.0 = $each::$name(ModelCore::BLANK);
+                        if let $each::$name(model) = &mut self.0 {
+                            model.start(level, memory);
+                        }
+                    })*
                     _ => unreachable!("no such level"),
-                })
+                }
             }
 
             #[inline]
@@ -147,7 +160,7 @@ macro_rules! levels {
 
 levels!(
     /// Every level, picked at run time.
-    AnyLevel(Any):
+    AnyLevel(Any::Level0):
     Level0 = 0,
     Level1 = 1,
     Level2 = 2,
@@ -164,15 +177,21 @@ pub(crate) use levels;
 
 /// The model of one level; see [`Level0`] to [`Level9`].
 #[derive(Debug)]
-pub struct Fixed<const L: usize, const N: usize, const M: usize>(Predictor<L, N, M>);
+pub struct Fixed<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>(
+    Predictor<L, N, M, K, S>,
+);
 
-impl<const L: usize, const N: usize, const M: usize> ModelCore for Fixed<L, N, M> {
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize> ModelCore
+    for Fixed<L, N, M, K, S>
+{
+    const BLANK: Self = Self(Predictor::BLANK);
+
     fn supports(level: Level) -> bool {
         usize::from(level.number()) == L % 10
     }
 
-    fn new(_: Level, memory: &mut [u8]) -> Self {
-        Self(Predictor::new(memory))
+    fn start(&mut self, _: Level, memory: &mut [u8]) {
+        self.0.start(memory);
     }
 
     #[inline]

@@ -26,6 +26,7 @@ mod matching;
 mod message;
 mod mixer;
 mod ngram;
+mod packet;
 mod place;
 mod plan;
 mod predictor;
@@ -41,12 +42,14 @@ pub use level::{
     Level9, Model,
 };
 pub use message::{compress_message, decompress_message};
+pub use packet::{PacketDecoder, PacketEncoder};
 #[cfg(feature = "alloc")]
 pub use slice::{Heap, compress, decompress};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
 
-/// The code in the readme compiles and runs.
+/// The code in the readme and in docs/ compiles and runs.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/firmware.md")]
 struct Readme;

@@ -29,7 +29,7 @@ pub(crate) fn tables(history: u32, bytes: &mut [u8]) -> (&mut [u8], &mut [[u8; m
 const LONGEST: u32 = 400;
 
 /// What a match model knows between bytes. Positions count all bytes so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Match {
     /// Position of the expected byte, or 0.
     at: u32,
@@ -39,7 +39,7 @@ pub(crate) struct Match {
     misses: u32,
     /// The expected byte with a leading 1, or 0 for none.
     expected: u32,
-    /// Map entry of the current prediction.
+    /// Length bucket and recent misses, in sixteenths and halves.
     context: u32,
     /// The byte after the expected one, or 0 for none.
     after: u8,
@@ -86,6 +86,9 @@ fn bucket(len: u32) -> u32 {
 }
 
 impl Match {
+    pub(crate) const NONE: Self =
+        Self { at: 0, len: 0, misses: 0, expected: 0, context: 0, after: 0 };
+
     /// Moves on by a whole byte. `history` is the ring, `pos` the number of
     /// bytes in it so far, `hash` that of its last `min` bytes.
     pub(crate) fn next_byte(
@@ -128,6 +131,7 @@ impl Match {
             let after = if next == pos { 0 } else { history[next as usize & mask] };
             (256 | u32::from(history[self.at as usize & mask]), after)
         };
+        self.context = (bucket(self.len) * 8 + self.recent_misses().min(7)) * 2;
     }
 
     /// Misses among the last eight bytes.
@@ -161,12 +165,21 @@ impl Match {
 
     /// Coarse logarithm of the length, 0..16.
     pub(crate) fn length_bucket(&self) -> u32 {
-        bucket(self.len)
+        self.context / 16
+    }
+
+    /// The entry of `maps` maps for the bit of this number. Few maps tell fewer
+    /// misses apart.
+    #[inline]
+    fn entry(&self, maps: usize, bit_index: u32) -> usize {
+        let classes = maps / 32;
+        let (bucket, misses) = (self.context as usize / 16, self.context as usize / 2 % 8);
+        (bucket * classes + misses.min(classes - 1)) * 2 + usize::from(bit_index == 0)
     }
 
     /// Inputs for the mixer.
     pub(crate) fn predict(
-        &mut self,
+        &self,
         maps: &[[u8; map::ENTRY]],
         partial: u32,
         bit_index: u32,
@@ -174,10 +187,7 @@ impl Match {
         let Some(bit) = self.expected_bit(partial, bit_index) else {
             return [0, 0];
         };
-        let classes = maps.len() as u32 / 32;
-        let recent = self.recent_misses().min(classes - 1);
-        self.context = (bucket(self.len) * classes + recent) * 2 + u32::from(bit_index == 0);
-        let p = map::p(maps[self.context as usize]);
+        let p = map::p(maps[self.entry(maps.len(), bit_index)]);
         let (st, lean) = (stretch(p), ((i32::from(p) - 32768) >> 5) as i16);
         if bit { [st, lean] } else { [-st, -lean] }
     }
@@ -185,14 +195,15 @@ impl Match {
     /// Learns whether the expectation came true. Called with the partial byte
     /// before `bit`.
     pub(crate) fn update(
-        &mut self,
+        &self,
         maps: &mut [[u8; map::ENTRY]],
         partial: u32,
         bit_index: u32,
         bit: bool,
     ) {
         if let Some(expected) = self.expected_bit(partial, bit_index) {
-            map::update(&mut maps[self.context as usize], expected == bit, 255);
+            let entry = self.entry(maps.len(), bit_index);
+            map::update(&mut maps[entry], expected == bit, 255);
         }
     }
 }

@@ -15,7 +15,7 @@ const STORED: u8 = 255;
 
 /// Probability (Q16) that the message ends before the byte of this index:
 /// about one in the usual size of messages.
-fn end_p(index: usize) -> u32 {
+pub(crate) fn end_p(index: usize) -> u32 {
     match index {
         0..1024 => 256,
         1024..16384 => 16,
@@ -56,7 +56,8 @@ pub fn compress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::new(level, memory);
+    let mut model = M::BLANK;
+    model.start(level, memory);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
     let mut len = 0;
@@ -108,7 +109,8 @@ pub fn decompress_message<M: Model>(
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
-    let mut model = M::new(level, memory);
+    let mut model = M::BLANK;
+    model.start(level, memory);
     let mut fallback = Fallback::new();
     let mut read = 0;
     // Zeros follow the end, but no more than the decoder reads ahead.

@@ -74,13 +74,13 @@ pub(crate) mod map {
     /// Bytes an entry takes.
     pub(crate) const ENTRY: usize = 4;
 
-    /// 1 / (n + 1.6) in Q16: close to averaging at first, never slower than
+    /// 1 / (n + 1.6) in Q31: close to averaging at first, never slower than
     /// the limit of the table.
-    const RATE: [u16; 256] = {
+    const RATE: [i32; 256] = {
         let mut rate = [0; 256];
         let mut n = 0;
         while n < 256 {
-            rate[n] = (655_360 / (n as u32 * 10 + 16)) as u16;
+            rate[n] = (655_360 / (n as i32 * 10 + 16)) << 15;
             n += 1;
         }
         rate
@@ -105,7 +105,8 @@ pub(crate) mod map {
         let e = u32::from_le_bytes(*entry);
         let (p, n) = (e >> 10, e & 1023);
         let target = if bit { (1 << 22) - 1 } else { 0 };
-        let step = (i64::from(target - p as i32) * i64::from(RATE[n as usize])) >> 16;
+        // The upper word of the product: an instruction of its own where there is one.
+        let step = (i64::from((target - p as i32) * 2) * i64::from(RATE[n as usize & 255])) >> 32;
         let p = (p as i32 + step as i32) as u32;
         let n = if n < limit { n + 1 } else { n };
         *entry = ((p << 10) | n).to_le_bytes();

@@ -22,7 +22,7 @@ const MOST_VOTES: u32 = 255;
 const LONGEST_LINE: u32 = 1000;
 
 /// Where the next byte stands. Positions count all bytes so far, modulo 2^32.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The record length, its sightings, and another that was sighted.
     pub(crate) record: u32,
@@ -52,6 +52,23 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) const NONE: Self = Self {
+        record: 0,
+        votes: 0,
+        rival: 0,
+        line: 0,
+        line_before: 0,
+        column: 0,
+        above: 0,
+        above_above: 0,
+        left_above: 0,
+        field: 0,
+        field_start: 0,
+        last_field: 0,
+        odd: false,
+        cell: [0; 2],
+    };
+
     /// Moves on by `byte`, the last one of `history`; `pos` is the next place.
     pub(crate) fn push(&mut self, byte: u8, pos: u32, history: &[u8], side: &mut [u8]) {
         let (stood, starts) = side.split_at_mut(STOOD);

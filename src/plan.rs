@@ -177,13 +177,33 @@ pub(crate) const GATE_INPUTS: usize = 16;
 impl Plan {
     /// Mixer inputs with padding; the last one before it is a constant bias.
     pub(crate) const fn inputs(&self) -> usize {
-        let n = self.contexts.len() * CONTEXT_INPUTS + self.matches.len() * MATCH_INPUTS + 1;
-        let n = if self.ssm.is_some() { n + ssm::INPUTS } else { n };
-        n.next_multiple_of(mixer::LANES)
+        self.used().next_multiple_of(mixer::LANES)
+    }
+
+    /// Mixer inputs without padding.
+    pub(crate) const fn used(&self) -> usize {
+        self.contexts.len() * CONTEXT_INPUTS
+            + self.matches.len() * MATCH_INPUTS
+            + 1
+            + self.recurrent() * ssm::INPUTS
+    }
+
+    /// Inputs of the final mixers without padding: a set each, and the gate.
+    pub(crate) const fn final_used(&self) -> usize {
+        self.selectors.len() + self.recurrent()
+    }
+
+    /// State space models, 0 or 1.
+    pub(crate) const fn recurrent(&self) -> usize {
+        self.ssm.is_some() as usize
     }
 
     pub(crate) const fn rows(&self) -> usize {
         rows(self.selectors)
+    }
+
+    pub(crate) const fn final_rows(&self) -> usize {
+        if self.selectors.len() > 1 { rows(self.final_selectors) } else { 0 }
     }
 
     /// Bytes of everything but the slots, in the order of the memory.
@@ -203,11 +223,7 @@ impl Plan {
         Layout {
             maps: self.maps * 256 * map::ENTRY,
             weights: self.rows() * row_bytes(self.inputs()),
-            final_weights: if self.selectors.len() > 1 {
-                rows(self.final_selectors) * row_bytes(FINAL_INPUTS)
-            } else {
-                0
-            },
+            final_weights: self.final_rows() * row_bytes(FINAL_INPUTS),
             stages,
             matches,
             history: 1 << self.history,

@@ -8,6 +8,7 @@
 use crate::bit_history::RUN;
 use crate::context::Recent;
 use crate::gate::Gate;
+use crate::level::Level;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, row_bytes};
@@ -22,8 +23,6 @@ use crate::ssm::{self, Ssm};
 const MAX_SETS: usize = 8;
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
-/// Most match models of any level.
-const MAX_MATCHES: usize = 3;
 /// Most refinement stages of any level.
 const MAX_STAGES: usize = 3;
 
@@ -31,14 +30,22 @@ const MAX_STAGES: usize = 3;
 const REFINEMENT_RATE: u32 = 6;
 /// Orders that count towards the mixers' confidence: the first ones.
 const KNOWN: usize = 7;
+/// A memory that any cache holds, where there are caches.
+const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 255;
 
-/// The model of level `L`, with `N` contexts and `M` mixer inputs (both follow
-/// from the level). Its tables live in a slice passed to each call, always the
-/// same one.
+/// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models
+/// and `S` (0 or 1) state space models; all of them follow from the level. Its
+/// tables live in a slice passed to each call, always the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
+pub(crate) struct Predictor<
+    const L: usize,
+    const N: usize,
+    const M: usize,
+    const K: usize,
+    const S: usize,
+> {
     p: u32,
     recent: Recent,
     hashes: [u32; N],
@@ -47,14 +54,20 @@ pub(crate) struct Predictor<const L: usize, const N: usize, const M: usize> {
     /// The slots' contents.
     histories: [[u8; SLOT]; N],
     states: [u8; N],
-    matches: [Match; MAX_MATCHES],
+    matches: [Match; K],
     inputs: [i16; M],
-    rows: [u32; MAX_SETS],
-    set_p: [u32; MAX_SETS],
+    rows: [u16; MAX_SETS],
+    set_p: [u16; MAX_SETS],
     final_inputs: [i16; FINAL_INPUTS],
-    final_p: [u32; MAX_FINALS],
-    final_rows: [u32; MAX_FINALS],
+    final_p: [u16; MAX_FINALS],
+    final_rows: [u16; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
+    recurrent: [Recurrent; S],
+}
+
+/// The state space model and the gate that goes with it.
+#[derive(Clone, Debug)]
+struct Recurrent {
     ssm: Ssm,
     gate: Gate,
 }
@@ -73,17 +86,25 @@ struct Tables<'a> {
     gate: &'a mut [u8],
 }
 
-impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>
+    Predictor<L, N, M, K, S>
+{
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
-        assert!(plan.final_selectors.len() <= MAX_FINALS && plan.matches.len() <= MAX_MATCHES);
-        let gate = plan.ssm.is_some() as usize;
-        assert!(plan.selectors.len() + gate <= FINAL_INPUTS);
+        assert!(plan.final_selectors.len() <= MAX_FINALS);
+        assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
+        assert!(plan.matches.len() == K && plan.recurrent() == S);
+        assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
     };
     const LAYOUT: Layout = Self::PLAN.layout();
+    /// Bytes of the memory: known, so that its parts are not checked one by one.
+    const SIZE: usize = Level::new(L as u8).unwrap().workspace();
+    const SLOTS: usize = Self::LAYOUT.slots(Self::SIZE);
+    /// Mixer inputs without the padding.
+    const USED: usize = Self::PLAN.used();
     /// Bytes of each match model.
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
@@ -94,9 +115,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
     #[inline]
     fn tables(memory: &mut [u8]) -> Tables<'_> {
         let layout = &Self::LAYOUT;
-        let total = memory.len();
         // Slots first: their lines want the alignment of the slice.
-        let (slots, rest) = memory.split_at_mut(layout.slots(total));
+        let (slots, rest) = memory[..Self::SIZE].split_at_mut(Self::SLOTS);
         let (maps, rest) = rest.split_at_mut(layout.maps);
         let (weights, rest) = rest.split_at_mut(layout.weights);
         let (final_weights, rest) = rest.split_at_mut(layout.final_weights);
@@ -119,12 +139,34 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
     }
 
-    /// A fresh model in `memory`, which must be zero.
-    pub(crate) fn new(memory: &mut [u8]) -> Self {
+    /// A model without its tables; [`Self::start`] has to follow. A constant, so
+    /// that no call has it on its stack: it is made where it stays.
+    pub(crate) const BLANK: Self = Self {
+        p: 32768,
+        recent: Recent::new(),
+        hashes: [0; N],
+        lines: [0; N],
+        slots: [0; N],
+        histories: [[0; SLOT]; N],
+        states: [0; N],
+        matches: [Match::NONE; K],
+        inputs: [0; M],
+        rows: [0; MAX_SETS],
+        set_p: [32768; MAX_SETS],
+        final_inputs: [0; FINAL_INPUTS],
+        final_p: [32768; MAX_FINALS],
+        final_rows: [0; MAX_FINALS],
+        stages: [Stage::NONE; MAX_STAGES],
+        recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
+    };
+
+    /// Makes it a fresh model in `memory`, which must be zero.
+    pub(crate) fn start(&mut self, memory: &mut [u8]) {
+        *self = Self::BLANK;
         let tables = Self::tables(memory);
         map::reset(tables.maps);
         mixer::reset(tables.weights, M, |i| {
-            if Self::PLAN.ssm.is_some() && i == Self::SSM_INPUT {
+            if S > 0 && i == Self::SSM_INPUT {
                 Self::SSM_WEIGHT
             } else if i < N {
                 (16384 * 3 / (N + 6)) as i16
@@ -134,7 +176,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         });
         let sets = Self::PLAN.selectors.len();
         mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
-            if i < sets + usize::from(Self::PLAN.ssm.is_some()) { (16384 / sets) as i16 } else { 0 }
+            if i < sets + S { (16384 / sets) as i16 } else { 0 }
         });
         let mut rest = tables.stages;
         for &log2 in Self::PLAN.stages {
@@ -145,36 +187,13 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
             matching::reset(matching::tables(Self::PLAN.history, bytes).1);
         }
-        let mut predictor = Self {
-            p: 32768,
-            recent: Recent::new(),
-            hashes: [0; N],
-            lines: [0; N],
-            slots: [0; N],
-            histories: [[0; SLOT]; N],
-            states: [0; N],
-            matches: [Match::default(); MAX_MATCHES],
-            inputs: [0; M],
-            rows: [0; MAX_SETS],
-            set_p: [32768; MAX_SETS],
-            final_inputs: [0; FINAL_INPUTS],
-            final_p: [32768; MAX_FINALS],
-            final_rows: [0; MAX_FINALS],
-            stages: [Stage::default(); MAX_STAGES],
-            ssm: match &Self::PLAN.ssm {
-                Some(plan) => Ssm::new(&plan.shape(), Self::tables(memory).ssm),
-                None => Ssm::default(),
-            },
-            gate: match &Self::PLAN.ssm {
-                Some(_) => Gate::new(Self::tables(memory).gate, |i| {
-                    if i < sets || i == sets + 1 { 2048 } else { 0 }
-                }),
-                None => Gate::default(),
-            },
-        };
-        predictor.start_byte(&mut Self::tables(memory));
-        predictor.predict(&mut Self::tables(memory));
-        predictor
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+            model.ssm = Ssm::new(&plan.shape(), tables.ssm);
+            model.gate =
+                Gate::new(tables.gate, |i| if i < sets || i == sets + 1 { 2048 } else { 0 });
+        }
+        self.start_byte(memory);
+        self.predict(memory);
     }
 
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
@@ -185,33 +204,33 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
 
     /// Learns the bit and predicts the next one.
     pub(crate) fn update(&mut self, bit: bool, memory: &mut [u8]) {
-        let tables = &mut Self::tables(memory);
-        self.learn(bit, tables);
+        self.learn(bit, memory);
         let recent = &mut self.recent;
         recent.partial = recent.partial << 1 | u32::from(bit);
         recent.bit_index += 1;
         if recent.bit_index == 8 {
             let byte = recent.partial as u8;
-            if let Some(plan) = &Self::PLAN.ssm {
-                self.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
-                self.ssm.end_byte(&plan.shape(), byte, tables.ssm);
+            if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+                let tables = Self::tables(memory);
+                model.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
+                model.ssm.end_byte(&plan.shape(), byte, tables.ssm);
             }
-            self.next_byte(byte, tables);
+            self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
-            self.pick_slots(tables);
+            self.pick_slots(memory);
         }
-        self.predict(tables);
+        self.predict(memory);
     }
 
     /// Takes note of a byte that was coded without the model.
     pub(crate) fn skip(&mut self, byte: u8, memory: &mut [u8]) {
-        let tables = &mut Self::tables(memory);
-        self.next_byte(byte, tables);
-        self.predict(tables);
+        self.next_byte(byte, memory);
+        self.predict(memory);
     }
 
     /// Puts a whole byte into the history and sets up the contexts of the next.
-    fn next_byte(&mut self, byte: u8, tables: &mut Tables) {
+    fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         self.recent.push(byte, tables.history, tables.side);
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
@@ -228,44 +247,48 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 );
             }
         }
-        self.start_byte(tables);
+        self.start_byte(memory);
     }
 
     /// Sets up the contexts of a new byte.
-    fn start_byte(&mut self, tables: &mut Tables) {
+    fn start_byte(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let recent = &self.recent;
-        let matches = &self.matches[..Self::PLAN.matches.len()];
+        let matches = &self.matches;
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, context);
         }
-        if let Some(plan) = &Self::PLAN.ssm {
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
                 *h = hash_of(i, context);
             }
-            self.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
+            model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
-        self.pick_slots(tables);
-        if let Some(plan) = &Self::PLAN.ssm {
-            self.ssm.start_byte(&plan.shape(), tables.ssm);
-            self.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
+        self.pick_slots(memory);
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+            let tables = Self::tables(memory);
+            model.ssm.start_byte(&plan.shape(), tables.ssm);
+            model.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
         }
     }
 
     /// Finds the slots for the next two bits of the byte.
-    fn pick_slots(&mut self, tables: &mut Tables) {
+    fn pick_slots(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
         let partial = self.recent.partial;
         if self.recent.bit_index.is_multiple_of(4) {
-            // Touch all lines before any is looked into: the misses overlap.
-            let mut touched = 0;
             for (line, h) in self.lines.iter_mut().zip(self.hashes) {
                 *line = line_of(lines.len(), hash(h, partial));
-                touched ^= lines[*line as usize / LINE][0];
             }
-            core::hint::black_box(touched);
+            if Self::SIZE > CACHE {
+                // Touch all lines before any is looked into: the misses overlap.
+                let touch = |touched, &line: &u32| touched ^ lines[line as usize / LINE][0];
+                core::hint::black_box(self.lines.iter().fold(0, touch));
+            }
         }
         for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
             let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
@@ -282,15 +305,16 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         (1 << known | (self.recent.partial & ((1 << known) - 1))) as usize
     }
 
-    fn learn(&mut self, bit: bool, tables: &mut Tables) {
+    fn learn(&mut self, bit: bool, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let target = if bit { 65536 } else { 0 };
         let r = &self.recent;
 
-        if Self::PLAN.ssm.is_some() {
-            self.ssm.learn(bit, self.p);
-            self.gate.learn(tables.gate, target);
+        if let [model] = &mut self.recurrent[..] {
+            model.ssm.learn(bit, self.p);
+            model.gate.learn(tables.gate, target);
         }
-        let mut rest = &mut *tables.stages;
+        let mut rest = tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
             let (table, after) = rest.split_at_mut(refinement::bytes(log2));
             stage.update(table, bit, REFINEMENT_RATE);
@@ -300,24 +324,25 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         if Self::PLAN.selectors.len() > 1 {
             let finals = self.final_rows.iter().zip(&self.final_p);
             for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
-                let row = &mut tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
+                let row = &mut tables.final_weights[usize::from(row) * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                mixer::learn(row, &self.final_inputs, target - p as i32);
+                mixer::learn(
+                    row,
+                    &self.final_inputs,
+                    Self::PLAN.final_used(),
+                    target - i32::from(p),
+                );
             }
         }
         for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
-            let row = &mut tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            mixer::learn(row, &self.inputs, target - p as i32);
+            let row = &mut tables.weights[usize::from(row) * row_bytes(M)..][..row_bytes(M)];
+            mixer::learn(row, &self.inputs, Self::USED, target - i32::from(p));
         }
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for (model, bytes) in self.matches.iter_mut().zip(models) {
-            model.update(
-                matching::tables(Self::PLAN.history, bytes).1,
-                r.partial,
-                r.bit_index,
-                bit,
-            );
+        for (model, bytes) in self.matches.iter().zip(models) {
+            let maps = matching::tables(Self::PLAN.history, bytes).1;
+            model.update(maps, r.partial, r.bit_index, bit);
         }
 
         let node = self.node();
@@ -333,7 +358,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         }
     }
 
-    fn predict(&mut self, tables: &mut Tables) {
+    fn predict(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
         let node = self.node();
         let r = &self.recent;
         let mut known = 0;
@@ -354,7 +380,7 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let (matches, bias) = others.split_at_mut(Self::PLAN.matches.len() * MATCH_INPUTS);
         let matches = matches.as_chunks_mut::<MATCH_INPUTS>().0;
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), input) in self.matches.iter_mut().zip(models).zip(matches) {
+        for ((model, bytes), input) in self.matches.iter().zip(models).zip(matches) {
             // Without n-grams the repeats are for the state space model alone.
             if N > 0 {
                 let maps = matching::tables(Self::PLAN.history, bytes).1;
@@ -362,8 +388,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             }
         }
         bias[0] = 256;
-        if let Some(plan) = &Self::PLAN.ssm {
-            let inputs = self.ssm.predict(&plan.shape(), r.partial, tables.ssm);
+        if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
+            let inputs = model.ssm.predict(&plan.shape(), r.partial, tables.ssm);
             bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
         }
 
@@ -373,20 +399,20 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
             let row = base + self.select(*selector, known);
             base += selector.rows() as u32;
             let weights = &tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            (x, p) = mixer::mix(weights, &self.inputs);
-            self.rows[i] = row;
-            self.set_p[i] = p;
+            (x, p) = mixer::mix(weights, &self.inputs, Self::USED);
+            self.rows[i] = row as u16;
+            self.set_p[i] = p as u16;
             self.final_inputs[i] = (x >> 4) as i16;
         }
         if Self::PLAN.selectors.len() > 1 {
-            if Self::PLAN.ssm.is_some() {
+            if let [model] = &mut self.recurrent[..] {
                 let mut inputs = [0; GATE_INPUTS];
                 let sets = Self::PLAN.selectors.len();
                 inputs[..sets].copy_from_slice(&self.final_inputs[..sets]);
                 inputs[sets] = 77;
                 inputs[sets + 1..][..ssm::INPUTS]
                     .copy_from_slice(&self.inputs[Self::SSM_INPUT..][..ssm::INPUTS]);
-                let x = self.gate.mix(tables.gate, inputs);
+                let x = model.gate.mix(tables.gate, inputs);
                 self.final_inputs[Self::PLAN.selectors.len()] = (x >> 4) as i16;
             }
             let mut base = 0;
@@ -396,13 +422,15 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
                 base += selector.rows() as u32;
                 let weights = &tables.final_weights[row as usize * row_bytes(FINAL_INPUTS)..]
                     [..row_bytes(FINAL_INPUTS)];
-                let (x, p) = mixer::mix(weights, &self.final_inputs);
-                self.final_rows[i] = row;
-                self.final_p[i] = p;
+                (x, p) = mixer::mix(weights, &self.final_inputs, Self::PLAN.final_used());
+                self.final_rows[i] = row as u16;
+                self.final_p[i] = p as u16;
                 sum += x;
             }
-            x = sum / Self::PLAN.final_selectors.len() as i32;
-            p = squash(x);
+            if Self::PLAN.final_selectors.len() > 1 {
+                x = sum / Self::PLAN.final_selectors.len() as i32;
+                p = squash(x);
+            }
         }
 
         // Half the mixer's word, half the mean of the refinement stages.
@@ -432,8 +460,8 @@ impl<const L: usize, const N: usize, const M: usize> Predictor<L, N, M> {
         let bit_of = |model: &Match| {
             model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
-        let last = Self::PLAN.matches.len().saturating_sub(1);
-        let [first, last] = [&self.matches[0], &self.matches[last]];
+        let matches = (self.matches.first(), self.matches.last());
+        let (first, last) = (matches.0.unwrap_or(&Match::NONE), matches.1.unwrap_or(&Match::NONE));
         match selector {
             Selector::One => 0,
             Selector::Partial => r.partial,

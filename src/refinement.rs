@@ -18,7 +18,7 @@ pub(crate) const fn bytes(log2: u32) -> usize {
 const LIMIT: i32 = 8 << 12;
 
 /// One prediction of a stage: where its two bins stand and which is nearer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
     bin: u32,
     far: bool,
@@ -33,6 +33,8 @@ pub(crate) fn reset(table: &mut [u8]) {
 }
 
 impl Stage {
+    pub(crate) const NONE: Self = Self { bin: 0, far: false };
+
     /// The refined probability (Q16) of stretched `x` (Q12) in `context`.
     #[inline]
     pub(crate) fn refine(&mut self, table: &[u8], context: u32, x: i32) -> u32 {

@@ -147,7 +147,7 @@ fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
 }
 
 /// What the model knows beside its tables.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ssm {
     /// Probability of a 1 at the node asked for last, Q16.
     p: u32,
@@ -185,6 +185,9 @@ pub(crate) fn features<'a>(shape: &Shape, memory: &'a mut [u8]) -> &'a [u8] {
 }
 
 impl Ssm {
+    pub(crate) const NONE: Self =
+        Self { p: 0, errors: [0; 8], bits: 0, step: 0, age: 0, spans: 0, noise: 0 };
+
     /// A fresh model in zeroed `memory`.
     pub(crate) fn new(shape: &Shape, memory: &mut [u8]) -> Self {
         let mut noise = 0x2545_F491u32;
@@ -196,7 +199,7 @@ impl Ssm {
                 *bytes = (x as i16).to_le_bytes();
             }
         }
-        Self { p: 32768, ..Self::default() }
+        Self { p: 32768, ..Self::NONE }
     }
 
     /// Picks the rows of the step: `byte` is the last one, `hashes` are the

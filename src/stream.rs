@@ -177,6 +177,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
     /// size is 2^63 or more.
+    #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
         if !M::supports(options.level) {
             return Err(Error::NoSuchLevel);
@@ -186,7 +187,6 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
-        let model = M::new(options.level, memory.bytes(size));
         let header = Header {
             level: options.level,
             content_size: options.content_size,
@@ -196,23 +196,27 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         };
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
-        let mut pending = Pending::new();
-        let mut crc = Crc32::new();
-        for &byte in &bytes[..len] {
-            pending.push(byte);
-            crc.update(byte);
-        }
-        Ok(Self {
+        let mut result = Ok(Self {
             memory,
-            model,
+            model: M::BLANK,
             coder: BitEncoder::new(false),
             fallback: Fallback::new(),
-            crc,
+            crc: Crc32::new(),
             options,
             taken: 0,
-            pending,
+            pending: Pending::new(),
             state: EncoderState::Body,
-        })
+        });
+        // Started where it will stay: the result is large, and moving it would
+        // take as much stack again.
+        if let Ok(encoder) = &mut result {
+            encoder.model.start(options.level, encoder.memory.bytes(size));
+            for &byte in &bytes[..len] {
+                encoder.pending.push(byte);
+                encoder.crc.update(byte);
+            }
+        }
+        result
     }
 
     /// Takes what it can from `input` and writes what it can to `output`.
@@ -357,23 +361,23 @@ pub struct Decoder<W, M = AnyLevel> {
     memory: W,
     limit: Level,
     header: Option<Header>,
-    state: DecoderState<M>,
+    state: DecoderState,
+    body: Body<M>,
 }
 
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // no allocator to box with
-enum DecoderState<M> {
+#[derive(Clone, Copy, Debug)]
+enum DecoderState {
     Header { bytes: [u8; MAX_HEADER], len: usize },
-    Start { header: Header, crc: Crc32, code: u32, len: u32 },
-    Body(Body<M>),
-    Checksum { expected: u32, bytes: u32, len: usize },
+    Start { code: u32, len: u32 },
+    Body,
+    Checksum { bytes: u32, len: usize },
     Failed(Error),
 }
 
-/// A frame being decoded.
+/// A frame being decoded, from [`DecoderState::Start`] on. Made once and set up
+/// in place for each frame: it is large, and moving it would take as much stack.
 #[derive(Debug)]
 struct Body<M> {
-    header: Header,
     model: M,
     coder: BitDecoder,
     fallback: Fallback,
@@ -392,9 +396,24 @@ const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
-    pub fn new(limit: Level, memory: W) -> Self {
+    pub const fn new(limit: Level, memory: W) -> Self {
         let (len, bytes) = AT_HEADER;
-        Self { memory, limit, header: None, state: DecoderState::Header { bytes, len } }
+        Self {
+            memory,
+            limit,
+            header: None,
+            state: DecoderState::Header { bytes, len },
+            body: Body {
+                model: M::BLANK,
+                coder: BitDecoder::new(0, false),
+                fallback: Fallback::new(),
+                crc: Crc32::new(),
+                given: 0,
+                ended: false,
+                partial: 0,
+                fed: 0,
+            },
+        }
     }
 
     /// Takes what it can from `input` and writes what it can to `output`.
@@ -449,40 +468,36 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     if let Some((header, _)) = Header::parse(&bytes[..*len])? {
                         let mut crc = Crc32::new();
                         bytes[..*len].iter().for_each(|&byte| crc.update(byte));
+                        self.body.crc = crc;
                         self.header = Some(header);
                         self.accept(&header)?;
-                        self.state = DecoderState::Start { header, crc, code: 0, len: 0 };
+                        self.state = DecoderState::Start { code: 0, len: 0 };
                     }
                 }
-                DecoderState::Start { header, crc, code, len } => {
+                DecoderState::Start { code, len } => {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
                     *code = *code << 8 | u32::from(byte);
                     *len += 1;
-                    if *len == 4 {
+                    if *len == 4
+                        && let Some(header) = self.header
+                    {
                         let size = header.level.workspace();
                         self.memory.prepare(size)?;
-                        self.state = DecoderState::Body(Body {
-                            header: *header,
-                            model: M::new(header.level, self.memory.bytes(size)),
-                            coder: BitDecoder::new(*code, false),
-                            fallback: Fallback::new(),
-                            crc: *crc,
-                            given: 0,
-                            ended: false,
-                            partial: 0,
-                            fed: 0,
-                        });
+                        self.body.start(header.level, *code, self.memory.bytes(size));
+                        self.state = DecoderState::Body;
                     }
                 }
-                DecoderState::Body(body) => {
-                    let memory = self.memory.bytes(body.header.level.workspace());
-                    if let Some(status) = body.run(memory, io) {
+                DecoderState::Body => {
+                    let (body, header) = (&mut self.body, self.header.as_ref());
+                    let header = header.ok_or(Error::Corrupt)?; // there is one in a body
+                    let memory = self.memory.bytes(header.level.workspace());
+                    if let Some(status) = body.run(header.content_size, memory, io) {
                         return Ok(status);
                     }
                     let (kept, rest) = body.coder.finish();
-                    self.state = if body.header.checksum {
+                    self.state = if header.checksum {
                         let len = 4 - kept;
                         let bytes = rest
                             .to_be_bytes()
@@ -490,21 +505,21 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                             .take(len)
                             .rev()
                             .fold(0, |n, &b| n << 8 | u32::from(b));
-                        DecoderState::Checksum { expected: body.crc.value(), bytes, len }
+                        DecoderState::Checksum { bytes, len }
                     } else {
                         let (len, bytes) = AT_HEADER;
                         self.state = DecoderState::Header { bytes, len };
                         return Ok(Status::Done);
                     };
                 }
-                DecoderState::Checksum { expected, bytes, len } => {
+                DecoderState::Checksum { bytes, len } => {
                     if *len < 4 {
                         let Some(byte) = io.next() else {
                             return Ok(Status::NeedsInput);
                         };
                         *bytes |= u32::from(byte) << (8 * *len);
                         *len += 1;
-                    } else if bytes == expected {
+                    } else if *bytes == self.body.crc.value() {
                         let (len, bytes) = AT_HEADER;
                         self.state = DecoderState::Header { bytes, len };
                         return Ok(Status::Done);
@@ -533,8 +548,17 @@ impl<W: Memory, M: Model> Decoder<W, M> {
 }
 
 impl<M: Model> Body<M> {
-    /// Decodes until something runs out (the status) or the content ends.
-    fn run(&mut self, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+    /// Begins the content of a frame whose code begins with `code`.
+    fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
+        self.model.start(level, memory);
+        self.coder = BitDecoder::new(code, false);
+        self.fallback = Fallback::new();
+        (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
+    }
+
+    /// Decodes until something runs out (the status) or the content, of `size`
+    /// bytes if that is known, ends.
+    fn run(&mut self, size: Option<u64>, memory: &mut [u8], io: &mut Io) -> Option<Status> {
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
@@ -545,7 +569,7 @@ impl<M: Model> Body<M> {
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match self.header.content_size {
+                match size {
                     Some(size) if self.given == size => return None,
                     None if self.ended => return None,
                     None if self.coder.decode(END_P) => self.ended = true,

@@ -3,7 +3,8 @@
 //!
 //! `tests/golden/NAME-LEVEL.smx` holds four frames of the same content, one
 //! for each combination of options in the order of [`common::options`];
-//! `NAME-LEVEL.msg` holds it as bare message.
+//! `NAME-LEVEL.msg` holds it as bare message. The content itself is in
+//! `NAME.content`, for machines that cannot make it up.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -35,9 +36,12 @@ fn contents() -> [(&'static str, Vec<u8>); 5] {
     ]
 }
 
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
 fn path(name: &str, number: u8, extension: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    folder.join(format!("{name}-{number}.{extension}"))
+    folder().join(format!("{name}-{number}.{extension}"))
 }
 
 fn frames(level: Level, content: &[u8]) -> Vec<u8> {
@@ -76,6 +80,14 @@ fn encoders_make_the_golden_streams() {
 }
 
 #[test]
+fn contents_are_the_golden_ones() {
+    for (name, content) in contents() {
+        let golden = fs::read(folder().join(format!("{name}.content"))).unwrap();
+        assert!(content == golden, "{name}.content: {}", difference(&content, &golden));
+    }
+}
+
+#[test]
 fn decoders_read_the_golden_streams() {
     for (name, content) in contents() {
         for number in LEVELS {
@@ -97,9 +109,10 @@ fn write_golden_streams() {
     if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
         return;
     }
+    fs::create_dir_all(folder()).unwrap();
     for (name, content) in contents() {
+        fs::write(folder().join(format!("{name}.content")), &content).unwrap();
         for number in LEVELS {
-            fs::create_dir_all(path(name, number, "smx").parent().unwrap()).unwrap();
             fs::write(path(name, number, "smx"), frames(level(number), &content)).unwrap();
             fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
         }

@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use statesmix::{
     Decoder, Encoder, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7,
-    Level8, Level9,
+    Level8, Level9, PacketDecoder, PacketEncoder,
 };
 
 #[test]
@@ -25,6 +25,10 @@ fn workspace_and_state_keep_it() {
             assert!(encoder <= level.memory(), "encoder of level {level}: {encoder}");
             let decoder = level.workspace() + size_of::<Decoder<&mut [u8], $model>>();
             assert!(decoder <= level.memory(), "decoder of level {level}: {decoder}");
+            let encoder = level.workspace() + size_of::<PacketEncoder<&mut [u8], $model>>();
+            assert!(encoder <= level.memory(), "packet encoder of level {level}: {encoder}");
+            let decoder = level.workspace() + size_of::<PacketDecoder<&mut [u8], $model>>();
+            assert!(decoder <= level.memory(), "packet decoder of level {level}: {decoder}");
         })*};
     }
     check!(
