@@ -115,7 +115,7 @@ const fn rate(step: usize) -> u16 {
     (BASE + 8000 * 300 / (300 + uses)) as u16
 }
 
-const BASE: usize = 700;
+const BASE: usize = 500;
 
 const RATE: [u16; 31 + 64] = {
     let mut rates = [0; 31 + 64];

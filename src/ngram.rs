@@ -76,10 +76,10 @@ pub(crate) mod map {
 
     /// 1 / (n + 1.6) in Q31: close to averaging at first, never slower than
     /// the limit of the table.
-    const RATE: [i32; 256] = {
-        let mut rate = [0; 256];
+    const RATE: [i32; 512] = {
+        let mut rate = [0; 512];
         let mut n = 0;
-        while n < 256 {
+        while n < 512 {
             rate[n] = (655_360 / (n as i32 * 10 + 16)) << 15;
             n += 1;
         }
@@ -106,7 +106,7 @@ pub(crate) mod map {
         let (p, n) = (e >> 10, e & 1023);
         let target = if bit { (1 << 22) - 1 } else { 0 };
         // The upper word of the product: an instruction of its own where there is one.
-        let step = (i64::from((target - p as i32) * 2) * i64::from(RATE[n as usize & 255])) >> 32;
+        let step = (i64::from((target - p as i32) * 2) * i64::from(RATE[n as usize & 511])) >> 32;
         let p = (p as i32 + step as i32) as u32;
         let n = if n < limit { n + 1 } else { n };
         *entry = ((p << 10) | n).to_le_bytes();

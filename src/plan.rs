@@ -278,8 +278,6 @@ use Context::*;
 /// Contexts from level 7, the best ones first. A context's place salts its hash,
 /// so the order is part of the format.
 const FULL: &[Context] = &[
-    Order(0),
-    Order(1),
     Order(2),
     Order(3),
     Order(4),
@@ -288,15 +286,12 @@ const FULL: &[Context] = &[
     WordPair,
     WordSkip,
     Separators,
-    Indirect,
     Expected,
     Sparse(0b0010),
     Sparse(0b0110),
     Sparse(0b1100),
     Sparse(0b11_0000),
     Sparse(0b1_1111 << 8),
-    Above,
-    Column,
     TwoAbove,
     Echo,
     EchoAfter,
@@ -308,7 +303,12 @@ const FULL: &[Context] = &[
     Slope,
     Nesting,
     Shapes,
-    // from level 7
+    // From level 7.
+    Order(0),
+    Order(1),
+    Indirect,
+    Above,
+    Column,
     NestedPair,
     Order(5),
     Sparse(0b1000),
@@ -317,7 +317,7 @@ const FULL: &[Context] = &[
 ];
 
 /// Contexts of levels 5 and 6.
-const RICH: &[Context] = FULL.split_at(30).0;
+const RICH: &[Context] = FULL.split_at(25).0;
 
 /// Contexts of level 4: the best for their time.
 const LEAN: &[Context] = &[
@@ -417,21 +417,17 @@ pub(crate) const LEVELS: [Plan; 10] = {
             match_log2: 10,
             ssm: None,
         },
-        with_few(
-            Plan {
-                contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
-                maps: 6,
-                selectors: &[S::Match, S::Confidence],
-                final_selectors: &[S::One],
-                stages: &[],
-                history: 14,
-                matches: const { &[Finder::keeping(4)] },
-                match_log2: 12,
-                ssm: None,
-            },
-            8,
-            1 << 8,
-        ),
+        Plan {
+            contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
+            maps: 6,
+            selectors: &[S::Match, S::Confidence],
+            final_selectors: &[S::One],
+            stages: &[],
+            history: 14,
+            matches: const { &[Finder::keeping(4)] },
+            match_log2: 12,
+            ssm: None,
+        },
         with_few(
             Plan {
                 contexts: &[
@@ -475,7 +471,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         ),
         with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
-        with_ssm(rich(FULL, 24, &[8, 11, 12]), 32, 1 << 18),
+        with_ssm(rich(FULL, 24, &[8, 11, 12]), 32, 1 << 19),
         with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 20),
         with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 20),
     ]

@@ -33,7 +33,7 @@ const KNOWN: usize = 7;
 /// A memory that any cache holds, where there are caches.
 const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
-const MAP_LIMIT: u32 = 255;
+const MAP_LIMIT: u32 = 511;
 
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models
 /// and `S` (0 or 1) state space models; all of them follow from the level. Its
