@@ -140,6 +140,10 @@ impl Recent {
             (echo.expected_byte().map_or(0, |b| 1 + u32::from(b)), echo.after())
         };
         let at = &self.place;
+        let (field, column) = (u32::from(at.field), u32::from(at.column));
+        let [above, above_above, left_above] =
+            [at.above, at.above_above, at.left_above].map(u32::from);
+        let cell = at.cell.map(u32::from);
         match context {
             Context::Order(0) => salt,
             Context::Order(n) => masked(u64::MAX >> (64 - 8 * n)),
@@ -160,23 +164,21 @@ impl Recent {
                 });
                 masked(mask)
             }
-            Context::Above => hash3(at.above, c1, 0),
-            Context::Column => hash3(at.above, at.column, 0),
-            Context::TwoAbove => hash3(at.above, at.above_above, 0),
+            Context::Above => hash3(above, c1, 0),
+            Context::Column => hash3(above, column, 0),
+            Context::TwoAbove => hash3(above, above_above, 0),
             Context::Foreseen => hash2(foreseen(4), 0),
             Context::LastWord => hash2(word2, 0),
             Context::Echo => hash3(echo().0, c1, 0),
             Context::EchoAfter => hash3(echo().0, u32::from(echo().1), 1),
-            Context::Cell => hash3(at.cell[0], c1, at.field),
-            Context::CellAfter => hash3(at.cell[0], at.cell[1], at.field),
-            Context::Square => hash3(at.above, at.above_above, c1),
+            Context::Cell => hash3(cell[0], c1, field),
+            Context::CellAfter => hash3(cell[0], cell[1], field),
+            Context::Square => hash3(above, above_above, c1),
             Context::Quad => hash3(self.pos & 3, byte(4), 0),
-            Context::Gradient => hash3(
-                at.above.wrapping_add(c1).wrapping_sub(at.left_above) & 0xFF,
-                at.column & 3,
-                0,
-            ),
-            Context::Slope => hash3(at.above, c1.wrapping_sub(at.left_above) & 0xFF, 0),
+            Context::Gradient => {
+                hash3(above.wrapping_add(c1).wrapping_sub(left_above) & 0xFF, column & 3, 0)
+            }
+            Context::Slope => hash3(above, c1.wrapping_sub(left_above) & 0xFF, 0),
             Context::Nesting => hash3(self.brackets & 0xFFFF, word, c1),
             Context::NestedPair => hash3(self.brackets & 0xFFFF, c1, c2),
             Context::Shapes => hash3(self.shapes & 0xFFF, word, 0),
@@ -211,9 +213,9 @@ mod tests {
     #[test]
     fn lines_stand_above_each_other() {
         let recent = after(b"time,21.5,ok\ntime,21.6,ok\ntime,");
-        assert_eq!((recent.place.column, recent.place.above), (5, u32::from(b'2')));
+        assert_eq!((recent.place.column, recent.place.above), (5, b'2'));
         let recent = after(b"one\ntwo\nlonger");
-        assert_eq!(recent.place.above, u32::from(b'\n'));
+        assert_eq!(recent.place.above, b'\n');
     }
 
     #[test]

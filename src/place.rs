@@ -16,8 +16,7 @@ const FIELDS: usize = 64;
 /// Longest record that is looked for, in bytes.
 const LONGEST_RECORD: u32 = 1 << 14;
 /// Sightings that a new record length starts with; a rival takes two away.
-const FIRST_VOTES: u32 = 16;
-const MOST_VOTES: u32 = 255;
+const FIRST_VOTES: u8 = 16;
 /// Lines longer than this are taken for binary data.
 const LONGEST_LINE: u32 = 1000;
 
@@ -25,30 +24,30 @@ const LONGEST_LINE: u32 = 1000;
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     /// The record length, its sightings, and another that was sighted.
-    pub(crate) record: u32,
-    votes: u32,
-    rival: u32,
+    pub(crate) record: u16,
+    votes: u8,
+    rival: u16,
     /// Where the current line begins, and the one before it.
     line: u32,
     line_before: u32,
     /// Place in its record or line of the next byte.
-    pub(crate) column: u32,
+    pub(crate) column: u16,
     /// The byte above the next one.
-    pub(crate) above: u32,
+    pub(crate) above: u8,
     /// The byte above that; in a line, the one after it.
-    pub(crate) above_above: u32,
+    pub(crate) above_above: u8,
     /// The byte before the byte above.
-    pub(crate) left_above: u32,
+    pub(crate) left_above: u8,
     /// The field of its line, below 64, and where that begins.
-    pub(crate) field: u32,
+    pub(crate) field: u8,
     field_start: u32,
     /// Number of the last field of the line before.
-    last_field: u32,
+    last_field: u8,
     /// Number of the line, as far as it picks the table of its fields.
     odd: bool,
     /// The byte at the same place in the same field of the line before and the
     /// byte after it, or zeros.
-    pub(crate) cell: [u32; 2],
+    pub(crate) cell: [u8; 2],
 }
 
 impl Place {
@@ -92,8 +91,9 @@ impl Place {
         let distance = pos.wrapping_sub(known as u32);
         let repeats = distance == (known >> 32) as u32;
         if repeats && distance > 1 && distance < LONGEST_RECORD {
+            let distance = distance as u16;
             if distance == self.record {
-                self.votes = (self.votes + 1).min(MOST_VOTES);
+                self.votes = self.votes.saturating_add(1);
             } else if distance != self.rival {
                 self.rival = distance;
             } else if self.votes < 2 {
@@ -114,18 +114,18 @@ impl Place {
             && self.line != 0
             && pos.wrapping_sub(self.line_before) as usize <= mask;
         let (above, above_above) = if lines {
-            self.column = column;
+            self.column = column as u16;
             // A shorter line ends all columns beyond it.
             let at = self.line_before.wrapping_add(column);
             let short = at.wrapping_sub(self.line) as i32 >= 0;
             let at = if short { self.line.wrapping_sub(1) } else { at };
             (at, at.wrapping_add(1))
         } else {
-            let record = self.record.max(1);
-            self.column = pos % record;
+            let record = u32::from(self.record.max(1));
+            self.column = (pos % record) as u16;
             (pos.wrapping_sub(record), pos.wrapping_sub(record * 2))
         };
-        let byte = |at: u32| u32::from(history[at as usize & mask]);
+        let byte = |at: u32| history[at as usize & mask];
         self.above = byte(above);
         self.above_above = byte(above_above);
         self.left_above = byte(above.wrapping_sub(1));
@@ -137,21 +137,21 @@ impl Place {
             (self.last_field, self.field) = (self.field, 0);
             self.odd = !self.odd;
         } else {
-            self.field = (self.field + 1).min(FIELDS as u32 - 1);
+            self.field = (self.field + 1).min(FIELDS as u8 - 1);
         }
         self.field_start = pos;
-        starts[usize::from(self.odd) * FIELDS + self.field as usize] = pos.to_le_bytes();
+        starts[usize::from(self.odd) * FIELDS + usize::from(self.field)] = pos.to_le_bytes();
     }
 
     /// Finds the cell of the next byte.
     fn look_at_cell(&mut self, pos: u32, history: &[u8], starts: &[[u8; 4]]) {
         let mask = history.len() - 1;
-        let start = starts[usize::from(!self.odd) * FIELDS + self.field as usize];
+        let start = starts[usize::from(!self.odd) * FIELDS + usize::from(self.field)];
         let into = pos.wrapping_sub(self.field_start);
         let at = u32::from_le_bytes(start).wrapping_add(into);
         let known = self.line != 0 && self.field <= self.last_field;
         self.cell = if known && pos.wrapping_sub(at) as usize <= mask {
-            [at, at.wrapping_add(1)].map(|at| u32::from(history[at as usize & mask]))
+            [at, at.wrapping_add(1)].map(|at| history[at as usize & mask])
         } else {
             [0; 2]
         };

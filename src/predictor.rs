@@ -480,7 +480,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
             Selector::PartialClass => r.partial * 8 + class(r.bytes),
             Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
-            Selector::Column => r.place.column & 255,
+            Selector::Column => u32::from(r.place.column) & 255,
             Selector::Echo => last.past() * 3 + bit_of(last),
         }
     }
