@@ -131,7 +131,7 @@ pub(crate) struct Plan {
     pub(crate) stages: &'static [u32],
     /// log2 of the history buffer.
     pub(crate) history: u32,
-    /// Match models: the minimum length of each.
+    /// Match models: how each finds its repeats.
     pub(crate) matches: &'static [Finder],
     /// log2 of the positions a match model finds by hash.
     pub(crate) match_log2: u32,

@@ -20,7 +20,7 @@ use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
-const MAX_SETS: usize = 8;
+const MAX_SETS: usize = 6;
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
 /// Most refinement stages of any level.
