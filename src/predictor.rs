@@ -101,7 +101,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
     };
     const LAYOUT: Layout = Self::PLAN.layout();
     /// Bytes of the memory: known, so that its parts are not checked one by one.
-    const SIZE: usize = Level::new(L as u8).unwrap().workspace();
+    const SIZE: usize = Level::new((L % 10) as u8).unwrap().workspace();
     const SLOTS: usize = Self::LAYOUT.slots(Self::SIZE);
     /// Mixer inputs without the padding.
     const USED: usize = Self::PLAN.used();
