@@ -1,6 +1,7 @@
 //! Contexts: what is remembered of the bytes so far, and the hashes made of
 //! it for the n-gram tables and the rows of the state space model.
 
+use crate::code::Code;
 use crate::matching::Match;
 use crate::ngram::hash;
 use crate::place::{self, Place};
@@ -46,6 +47,8 @@ pub(crate) struct Recent {
     brackets: u32,
     /// Where in a record or line the next byte stands.
     pub(crate) place: Place,
+    /// Where in an instruction.
+    pub(crate) code: Code,
 }
 
 impl Recent {
@@ -60,6 +63,7 @@ impl Recent {
             shapes: 0,
             brackets: 0,
             place: Place::NONE,
+            code: Code::NONE,
         }
     }
 
@@ -181,6 +185,22 @@ impl Recent {
             Context::Slope => hash3(above, c1.wrapping_sub(left_above) & 0xFF, 0),
             Context::Nesting => hash3(self.brackets & 0xFFFF, word, c1),
             Context::NestedPair => hash3(self.brackets & 0xFFFF, c1, c2),
+            Context::Instruction(n) => {
+                let before = self.code.before();
+                let before = &before[..n as usize];
+                before.iter().fold(hash2(self.code.instruction(), n), |h, &id| hash(h, id))
+            }
+            Context::InstructionSkip => hash3(self.code.instruction(), self.code.before()[1], 0),
+            Context::Registers => hash2(self.code.registers(), 0),
+            Context::Opcodes => {
+                self.code.before().iter().fold(hash2(self.code.opcode(), 0), |h, &id| hash(h, id))
+            }
+            Context::Before => self
+                .code
+                .before()
+                .iter()
+                .fold(hash2(self.code.phase(), 0), |h, &id| hash(h, id >> 7)),
+            Context::Outline => hash2(self.shapes, 1),
             Context::Shapes => hash3(self.shapes & 0xFFF, word, 0),
         }
     }

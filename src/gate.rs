@@ -8,15 +8,14 @@
 
 use crate::mixer::{self, row_bytes};
 use crate::plan::GATE_INPUTS;
+use crate::ssm::numbers::{dot, read};
 
-/// Largest weight by the features, Q24: one.
-const LIMIT: i32 = (1 << 24) - 1;
 /// 0.0024 in Q20.
 const RATE: i64 = 2500;
 
-/// Bytes of the gate for features of `width`.
+/// Bytes of the gate for features of `width`: the row `w`, then `V`, Q15.
 pub(crate) const fn bytes(width: usize) -> usize {
-    GATE_INPUTS * width * 4 + row_bytes(GATE_INPUTS)
+    row_bytes(GATE_INPUTS) + GATE_INPUTS * width * 2
 }
 
 /// What the gate knows beside its tables.
@@ -42,51 +41,47 @@ impl Gate {
         Self { p: 32768, ..Self::NONE }
     }
 
-    /// Sets the weights for a byte with features `f` (Q10).
-    pub(crate) fn start_byte(&mut self, memory: &[u8], f: &[u8]) {
-        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact(f.len() * 2);
-        for (added, row) in self.added.iter_mut().zip(rows) {
-            let mut sum = 0;
-            for (v, f) in row.as_chunks().0.iter().zip(f.as_chunks().0) {
-                let v = i32::from_le_bytes(*v) >> 9; // Q15
-                sum += (v * i32::from(i16::from_le_bytes(*f))) >> 4;
-            }
-            *added = (sum >> 7).clamp(-32767, 32767) as i16;
+    /// Sets the weights for a byte with features `f`; `used` inputs come.
+    pub(crate) fn start_byte<const E: usize>(&mut self, memory: &[u8], f: &[i16; E], used: usize) {
+        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact(E * 2);
+        for (added, row) in self.added[..used].iter_mut().zip(rows) {
+            *added = (dot(&read::<E>(row), f, 0) >> 11).clamp(-32767, 32767) as i16;
         }
     }
 
     /// Stretch (Q12) that the gate gives for the inputs.
-    pub(crate) fn mix(&mut self, memory: &[u8], inputs: [i16; GATE_INPUTS]) -> i32 {
+    pub(crate) fn mix(&mut self, memory: &[u8], inputs: [i16; GATE_INPUTS], used: usize) -> i32 {
         self.inputs = inputs;
-        let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs, GATE_INPUTS);
-        let added = self.added.iter().zip(inputs).map(|(&a, s)| (i32::from(a) * i32::from(s)) >> 4);
+        let sum = mixer::dot(&memory[..GATE_INPUTS * 2], &inputs, used);
+        let added = self.added[..used].iter().zip(inputs);
+        let added = added.map(|(&a, s)| (i32::from(a) * i32::from(s)) >> 4);
         let (x, p) = mixer::clip(sum + (added.sum::<i32>() >> 6));
         self.p = p;
         x
     }
 
     /// Learns a bit; `target` is 0 or 2^16.
-    pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32) {
+    pub(crate) fn learn(&mut self, memory: &mut [u8], target: i32, used: usize) {
         let error = target - self.p as i32;
-        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, GATE_INPUTS, error);
-        for (sum, s) in self.sums.iter_mut().zip(self.inputs) {
+        mixer::learn(&mut memory[..row_bytes(GATE_INPUTS)], &self.inputs, used, error);
+        for (sum, s) in self.sums[..used].iter_mut().zip(self.inputs) {
             *sum += (error >> 2) * i32::from(s);
         }
     }
 
     /// Learns from the byte whose features were `f`.
-    pub(crate) fn end_byte(&mut self, memory: &mut [u8], f: &[u8]) {
-        let width = f.len() / 2;
-        let rate = RATE / width as i64;
-        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact_mut(width * 4);
-        for (sum, row) in self.sums.iter_mut().zip(rows) {
-            let step = ((i64::from(*sum) * rate) >> 24).clamp(-32767, 32767) as i32; // Q18
+    pub(crate) fn end_byte<const E: usize>(
+        &mut self,
+        memory: &mut [u8],
+        f: &[i16; E],
+        used: usize,
+    ) {
+        let rate = RATE / E as i64;
+        let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact_mut(E * 2);
+        for (sum, row) in self.sums[..used].iter_mut().zip(rows) {
+            let step = ((i64::from(*sum) * rate) >> 21).clamp(-32767, 32767); // Q21
+            mixer::train(row, f, E, step as i16);
             *sum = 0;
-            for (v, f) in row.as_chunks_mut().0.iter_mut().zip(f.as_chunks().0) {
-                let f = i32::from(i16::from_le_bytes(*f));
-                let moved = i32::from_le_bytes(*v) + ((step * f) >> 4);
-                *v = moved.clamp(-LIMIT, LIMIT).to_le_bytes();
-            }
         }
     }
 }
@@ -106,9 +101,9 @@ mod tests {
     }
 
     /// Features of a mean square of one, the first with the given sign.
-    fn features(negative: bool) -> Vec<u8> {
-        let f = |i| if i == 0 && negative { -1024i16 } else { 1024 * (1 - 2 * (i % 2)) };
-        (0..WIDTH as i16).flat_map(|i| f(i).to_le_bytes()).collect()
+    fn features(negative: bool) -> [i16; WIDTH] {
+        let f = |i| if i == 0 && negative { -1024 } else { 1024 * (1 - 2 * (i as i16 % 2)) };
+        core::array::from_fn(f)
     }
 
     /// Predictions of two mixers that contradict each other.
@@ -128,14 +123,14 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let negative = seed >> 31 == 1;
             let f = features(negative);
-            gate.start_byte(&memory, &f);
+            gate.start_byte(&memory, &f, GATE_INPUTS);
             for bit in 0..8 {
                 let bit = seed >> (bit + 8) & 1 == 1;
-                let x = gate.mix(&memory, inputs(bit ^ negative));
+                let x = gate.mix(&memory, inputs(bit ^ negative), GATE_INPUTS);
                 right += u32::from(i >= 2000 && (x > 0) == bit);
-                gate.learn(&mut memory, if bit { 65536 } else { 0 });
+                gate.learn(&mut memory, if bit { 65536 } else { 0 }, GATE_INPUTS);
             }
-            gate.end_byte(&mut memory, &f);
+            gate.end_byte(&mut memory, &f, GATE_INPUTS);
         }
         assert!(right > 15_900, "{right} of 16000");
     }
@@ -152,32 +147,35 @@ mod tests {
             row[j * 2..][..2].copy_from_slice(&w.to_le_bytes());
             let mut by_features = 0.0;
             for i in 0..WIDTH {
-                let x = (i as i32 - 7) * 9000 * (j as i32 - 5);
-                v[(j * WIDTH + i) * 4..][..4].copy_from_slice(&x.to_le_bytes());
-                let f = i16::from_le_bytes([f[i * 2], f[i * 2 + 1]]);
-                by_features += f64::from(x) / f64::from(1 << 24) * f64::from(f) / 1024.0;
+                let x = (i as i16 - 7) * 18 * (j as i16 - 5);
+                v[(j * WIDTH + i) * 2..][..2].copy_from_slice(&x.to_le_bytes());
+                by_features += f64::from(x) / f64::from(1 << 15) * f64::from(f[i]) / 1024.0;
             }
             exact += (f64::from(w) / 16384.0 + by_features) * f64::from(s[j]) / 256.0;
         }
-        gate.start_byte(&memory, &f);
-        let x = f64::from(gate.mix(&memory, s)) / 4096.0;
+        gate.start_byte(&memory, &f, GATE_INPUTS);
+        let x = f64::from(gate.mix(&memory, s, GATE_INPUTS)) / 4096.0;
         assert!((x - exact).abs() < 0.01, "{x} {exact}");
     }
 
     #[test]
     fn hostile_input_keeps_the_weights_bounded() {
         let (mut gate, mut memory) = fresh();
-        let f: Vec<u8> = [i16::MAX; WIDTH].iter().flat_map(|f| f.to_le_bytes()).collect();
+        let f = [4096; WIDTH];
         for i in 0..3000 {
-            gate.start_byte(&memory, &f);
+            gate.start_byte(&memory, &f, GATE_INPUTS);
             for bit in 0..8 {
                 // Always wrong, and as sure of it as can be.
-                let x = gate.mix(&memory, [if (bit + i) % 3 == 0 { 3071 } else { -3071 }; 16]);
-                gate.learn(&mut memory, if x > 0 { 0 } else { 65536 });
+                let x = gate.mix(
+                    &memory,
+                    [if (bit + i) % 3 == 0 { 3071 } else { -3071 }; 16],
+                    GATE_INPUTS,
+                );
+                gate.learn(&mut memory, if x > 0 { 0 } else { 65536 }, GATE_INPUTS);
             }
-            gate.end_byte(&mut memory, &f);
+            gate.end_byte(&mut memory, &f, GATE_INPUTS);
         }
-        let v = memory[row_bytes(GATE_INPUTS)..].as_chunks::<4>().0;
-        assert!(v.iter().all(|v| i32::from_le_bytes(*v).abs() <= LIMIT));
+        // What the features add never wraps.
+        assert!(gate.added.iter().all(|&added| added > i16::MIN));
     }
 }

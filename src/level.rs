@@ -100,6 +100,7 @@ macro_rules! levels {
                 { PLANS[$level].inputs() },
                 { PLANS[$level].matches.len() },
                 { PLANS[$level].recurrent() },
+                { PLANS[$level].width() },
             >;
             impl Model for $name {}
         )*
@@ -177,12 +178,17 @@ pub(crate) use levels;
 
 /// The model of one level; see [`Level0`] to [`Level9`].
 #[derive(Debug)]
-pub struct Fixed<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>(
-    Predictor<L, N, M, K, S>,
-);
+pub struct Fixed<
+    const L: usize,
+    const N: usize,
+    const M: usize,
+    const K: usize,
+    const S: usize,
+    const E: usize,
+>(Predictor<L, N, M, K, S, E>);
 
-impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize> ModelCore
-    for Fixed<L, N, M, K, S>
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize, const E: usize>
+    ModelCore for Fixed<L, N, M, K, S, E>
 {
     const BLANK: Self = Self(Predictor::BLANK);
 

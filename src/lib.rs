@@ -12,6 +12,7 @@ extern crate std;
 #[doc(hidden)]
 pub mod ablation;
 mod bit_history;
+mod code;
 mod coder;
 mod context;
 mod error;

@@ -79,7 +79,7 @@ pub(crate) fn dot(weights: &[u8], inputs: &[i16], used: usize) -> i32 {
 
 /// Moves the weights by `step * input`; `step` is Q16 of a weight unit.
 #[inline]
-fn train(weights: &mut [u8], inputs: &[i16], used: usize, step: i16) {
+pub(crate) fn train(weights: &mut [u8], inputs: &[i16], used: usize, step: i16) {
     if !LANED {
         let pairs = weights.as_chunks_mut::<4>().0.iter_mut().zip(inputs.as_chunks::<2>().0);
         for (bytes, &x) in pairs.take(used.div_ceil(2)) {

@@ -103,13 +103,11 @@ pub(crate) mod map {
     #[inline]
     pub(crate) fn update(entry: &mut [u8; ENTRY], bit: bool, limit: u32) {
         let e = u32::from_le_bytes(*entry);
-        let (p, n) = (e >> 10, e & 1023);
+        let (p, n) = (e >> 10, e & 511);
         let target = if bit { (1 << 22) - 1 } else { 0 };
         // The upper word of the product: an instruction of its own where there is one.
-        let step = (i64::from((target - p as i32) * 2) * i64::from(RATE[n as usize & 511])) >> 32;
-        let p = (p as i32 + step as i32) as u32;
-        let n = if n < limit { n + 1 } else { n };
-        *entry = ((p << 10) | n).to_le_bytes();
+        let step = (i64::from((target - p as i32) * 2) * i64::from(RATE[n as usize])) >> 32;
+        *entry = (e.wrapping_add((step as u32) << 10) + u32::from(n < limit)).to_le_bytes();
     }
 }
 

@@ -61,6 +61,18 @@ pub(crate) enum Context {
     NestedPair,
     /// Character classes of the last three bytes, and the current word.
     Shapes,
+    /// Character classes of the last eight bytes.
+    Outline,
+    /// The x86 instruction so far, and n of those before it, n <= 3.
+    Instruction(u32),
+    /// The instruction so far, and the second before it.
+    InstructionSkip,
+    /// The registers of the instruction, and its operand so far.
+    Registers,
+    /// The opcode, and the three instructions before.
+    Opcodes,
+    /// The opcodes of the three instructions before.
+    Before,
 }
 
 /// What picks the row of a weight set.
@@ -135,6 +147,8 @@ pub(crate) struct Plan {
     pub(crate) matches: &'static [Finder],
     /// log2 of the positions a match model finds by hash.
     pub(crate) match_log2: u32,
+    /// Whether contexts and rows make room where the data is machine code.
+    pub(crate) code: bool,
     /// The state space model, where the level has one.
     pub(crate) ssm: Option<SsmPlan>,
 }
@@ -196,6 +210,14 @@ impl Plan {
     /// State space models, 0 or 1.
     pub(crate) const fn recurrent(&self) -> usize {
         self.ssm.is_some() as usize
+    }
+
+    /// Its width.
+    pub(crate) const fn width(&self) -> usize {
+        match &self.ssm {
+            Some(plan) => plan.width,
+            None => ssm::LANES,
+        }
     }
 
     pub(crate) const fn rows(&self) -> usize {
@@ -288,21 +310,19 @@ const FULL: &[Context] = &[
     Separators,
     Expected,
     Sparse(0b0010),
-    Sparse(0b0110),
     Sparse(0b1100),
     Sparse(0b11_0000),
     Sparse(0b1_1111 << 8),
     TwoAbove,
     Echo,
     EchoAfter,
-    Cell,
-    CellAfter,
     Square,
     Quad,
-    Gradient,
     Slope,
     Nesting,
     Shapes,
+    Cell,
+    Outline,
     // From level 7.
     Order(0),
     Order(1),
@@ -314,10 +334,40 @@ const FULL: &[Context] = &[
     Sparse(0b1000),
     Sparse(0b0101),
     Sparse(0b1010),
+    Sparse(0b0110),
+    CellAfter,
+    Gradient,
 ];
 
 /// Contexts of levels 5 and 6.
-const RICH: &[Context] = FULL.split_at(25).0;
+const RICH: &[Context] = FULL.split_at(23).0;
+
+/// What a context makes room for while the data is machine code.
+pub(crate) const fn in_code(context: Context) -> Context {
+    match context {
+        WordPair => Instruction(0),
+        WordSkip => Instruction(1),
+        Nesting => Instruction(2),
+        Cell => Instruction(3),
+        TwoAbove => InstructionSkip,
+        Separators => Registers,
+        Slope => Opcodes,
+        Shapes => Before,
+        other => other,
+    }
+}
+
+/// The same in the state space model.
+pub(crate) const fn in_code_rows(context: Context) -> Context {
+    match context {
+        WordPair => Instruction(0),
+        Word => Instruction(1),
+        LastWord => Instruction(2),
+        Column => Registers,
+        Above => Opcodes,
+        other => other,
+    }
+}
 
 /// Contexts of level 4: the best for their time.
 const LEAN: &[Context] = &[
@@ -378,6 +428,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 ]
             },
             match_log2: history - 3,
+            code: true,
             ssm: None,
         }
     }
@@ -404,6 +455,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 11,
             matches: const { &[Finder { min: 4, settled: 8, patience: 16 }] },
             match_log2: 9,
+            code: false,
             ssm: None,
         },
         Plan {
@@ -415,6 +467,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 12,
             matches: const { &[Finder::keeping(5)] },
             match_log2: 10,
+            code: false,
             ssm: None,
         },
         Plan {
@@ -426,6 +479,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 14,
             matches: const { &[Finder::keeping(4)] },
             match_log2: 12,
+            code: false,
             ssm: None,
         },
         with_few(
@@ -449,6 +503,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 history: 16,
                 matches: const { &[Finder::latest(4), Finder::keeping(5)] },
                 match_log2: 14,
+                code: false,
                 ssm: None,
             },
             16,
@@ -464,6 +519,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 history: 17,
                 matches: const { &[Finder::latest(6), Finder::keeping(5)] },
                 match_log2: 14,
+                code: false,
                 ssm: None,
             },
             16,

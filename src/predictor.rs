@@ -15,6 +15,7 @@ use crate::mixer::{self, row_bytes};
 use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
 use crate::plan::{
     CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
+    in_code, in_code_rows,
 };
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
@@ -36,7 +37,7 @@ const CACHE: usize = 32 << 10;
 const MAP_LIMIT: u32 = 511;
 
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models
-/// and `S` (0 or 1) state space models; all of them follow from the level. Its
+/// and `S` (0 or 1) state space models of width `E`; all follow from the level. Its
 /// tables live in a slice passed to each call, always the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
@@ -45,6 +46,7 @@ pub(crate) struct Predictor<
     const M: usize,
     const K: usize,
     const S: usize,
+    const E: usize,
 > {
     p: u32,
     recent: Recent,
@@ -86,8 +88,8 @@ struct Tables<'a> {
     gate: &'a mut [u8],
 }
 
-impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize>
-    Predictor<L, N, M, K, S>
+impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize, const E: usize>
+    Predictor<L, N, M, K, S, E>
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
@@ -95,7 +97,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
-        assert!(plan.matches.len() == K && plan.recurrent() == S);
+        assert!(plan.matches.len() == K && plan.recurrent() == S && plan.width() == E);
         assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
     };
@@ -109,6 +111,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
     const SSM_INPUT: usize = N * CONTEXT_INPUTS + Self::PLAN.matches.len() * MATCH_INPUTS + 1;
+    /// Inputs of the gate: the weight sets, a bias, the state space model.
+    const GATE_USED: usize = Self::PLAN.selectors.len() + 1 + ssm::INPUTS;
     /// First weight of the state space model, Q14.
     const SSM_WEIGHT: i16 = if N > 0 { 4096 } else { 16384 };
 
@@ -212,8 +216,9 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
             let byte = recent.partial as u8;
             if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
                 let tables = Self::tables(memory);
-                model.gate.end_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
-                model.ssm.end_byte(&plan.shape(), byte, tables.ssm);
+                let f = ssm::features::<E>(&plan.shape(), tables.ssm);
+                model.gate.end_byte(tables.gate, &f, Self::GATE_USED);
+                model.ssm.end_byte::<E>(&plan.shape(), byte, tables.ssm);
             }
             self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -232,6 +237,9 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
     fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
         let tables = Self::tables(memory);
         self.recent.push(byte, tables.history, tables.side);
+        if Self::PLAN.code {
+            self.recent.code.push(self.recent.bytes, self.recent.pos);
+        }
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
         for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches)
@@ -256,22 +264,24 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         let recent = &self.recent;
         let matches = &self.matches;
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
+        let code = Self::PLAN.code && recent.code.found();
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            *h = hash_of(i, context);
+            *h = hash_of(i, if code { in_code(context) } else { context });
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                *h = hash_of(i, context);
+                *h = hash_of(i, if code { in_code_rows(context) } else { context });
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
         self.pick_slots(memory);
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let tables = Self::tables(memory);
-            model.ssm.start_byte(&plan.shape(), tables.ssm);
-            model.gate.start_byte(tables.gate, ssm::features(&plan.shape(), tables.ssm));
+            model.ssm.start_byte::<E>(&plan.shape(), tables.ssm);
+            let f = ssm::features::<E>(&plan.shape(), tables.ssm);
+            model.gate.start_byte(tables.gate, &f, Self::GATE_USED);
         }
     }
 
@@ -290,6 +300,11 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
                 core::hint::black_box(self.lines.iter().fold(0, touch));
             }
         }
+        // What the last two bits have left behind goes back first.
+        for (&slot, history) in self.slots.iter().zip(&self.histories) {
+            tables.slots[slot as usize..][..SLOT].copy_from_slice(history);
+        }
+        let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
         for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
             let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
             let (slot, history) = find_slot(&mut lines[line as usize / LINE], h);
@@ -312,7 +327,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
         if let [model] = &mut self.recurrent[..] {
             model.ssm.learn(bit, self.p);
-            model.gate.learn(tables.gate, target);
+            model.gate.learn(tables.gate, target, Self::GATE_USED);
         }
         let mut rest = tables.stages;
         for (stage, &log2) in self.stages.iter().zip(Self::PLAN.stages) {
@@ -347,14 +362,10 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
-        for (i, ((&slot, &state), history)) in
-            self.slots.iter().zip(&self.states).zip(&mut self.histories).enumerate()
-        {
+        for (i, (&state, history)) in self.states.iter().zip(&mut self.histories).enumerate() {
             let map = &mut maps[i.min(Self::PLAN.maps - 1)];
             map::update(&mut map[usize::from(state)], bit, MAP_LIMIT);
-            let next = next_state(state, bit);
-            history[node] = next;
-            tables.slots[slot as usize + node] = next;
+            history[node] = next_state(state, bit);
         }
     }
 
@@ -362,7 +373,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         let tables = Self::tables(memory);
         let node = self.node();
         let r = &self.recent;
-        let mut known = 0;
+        let known =
+            self.histories.iter().take(KNOWN).filter(|history| history[node] != 0).count() as u32;
         let (inputs, others) = self.inputs.split_at_mut(N * CONTEXT_INPUTS);
         let (sts, inputs) = inputs.split_at_mut(N);
         let (leans, runs) = inputs.split_at_mut(N);
@@ -371,7 +383,6 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
             let map = &maps[i.min(Self::PLAN.maps - 1)];
             let state = history[node];
             self.states[i] = state;
-            known += u32::from(i < KNOWN && state != 0);
             let p = map::p(map[usize::from(state)]);
             sts[i] = stretch(p);
             leans[i] = ((i32::from(p) - 32768) >> 5) as i16;
@@ -389,7 +400,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         }
         bias[0] = 256;
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
-            let inputs = model.ssm.predict(&plan.shape(), r.partial, tables.ssm);
+            let inputs = model.ssm.predict::<E>(&plan.shape(), r.partial, tables.ssm);
             bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
         }
 
@@ -412,7 +423,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
                 inputs[sets] = 77;
                 inputs[sets + 1..][..ssm::INPUTS]
                     .copy_from_slice(&self.inputs[Self::SSM_INPUT..][..ssm::INPUTS]);
-                let x = model.gate.mix(tables.gate, inputs);
+                let x = model.gate.mix(tables.gate, inputs, Self::GATE_USED);
                 self.final_inputs[Self::PLAN.selectors.len()] = (x >> 4) as i16;
             }
             let mut base = 0;
@@ -478,6 +489,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
                     + u32::from(r.bit_index >= 4)
             }
             Selector::PartialClass => r.partial * 8 + class(r.bytes),
+            Selector::Shapes if Self::PLAN.code && r.code.found() => r.code.row_by_opcode(),
+            Selector::Column if Self::PLAN.code && r.code.found() => r.code.row_by_mode(),
             Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
             Selector::Column => u32::from(r.place.column) & 255,
@@ -488,14 +501,24 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
 /// Coarse character class of the lowest byte, 0 to 7.
 fn class(bytes: u64) -> u32 {
-    match bytes as u8 {
-        0 => 0,
-        b'\n' | b'\r' | b' ' => 1,
-        b'0'..=b'9' => 2,
-        b'A'..=b'Z' => 3,
-        b'a'..=b'z' => 4,
-        1..=127 => 5,
-        128..=254 => 6,
-        255 => 7,
-    }
+    CLASSES[bytes as usize & 0xFF].into()
 }
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            0 => 0,
+            b'\n' | b'\r' | b' ' => 1,
+            b'0'..=b'9' => 2,
+            b'A'..=b'Z' => 3,
+            b'a'..=b'z' => 4,
+            1..=127 => 5,
+            128..=254 => 6,
+            255 => 7,
+        };
+        byte += 1;
+    }
+    classes
+};

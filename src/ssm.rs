@@ -20,7 +20,7 @@
 //! truncated backpropagation through time (`train`). All of it is integer
 //! arithmetic that cannot overflow; formats are named where a value is made.
 
-mod numbers;
+pub(crate) mod numbers;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -32,7 +32,7 @@ use numbers::{
 use wide::{i16x8, i32x4, i32x8, u16x8};
 
 /// Lanes of a vector; widths are multiples of it.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 /// Bytes of so many lanes.
 const CHUNK: usize = 2 * LANES;
 
@@ -134,6 +134,7 @@ struct Parts<'a> {
     rows: &'a mut [u8],
 }
 
+#[inline(always)]
 fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
     let (head, rest) = memory.split_at_mut(NODES * shape.node());
     let (state, rest) = rest.split_at_mut(shape.width * 2);
@@ -165,23 +166,10 @@ pub(crate) struct Ssm {
     noise: u32,
 }
 
-/// Calls the function for the width of the shape.
-macro_rules! for_width {
-    ($shape:expr, $owner:ident . $method:ident $args:tt) => {
-        match $shape.width {
-            8 => $owner.$method::<8> $args,
-            16 => $owner.$method::<16> $args,
-            32 => $owner.$method::<32> $args,
-            64 => $owner.$method::<64> $args,
-            128 => $owner.$method::<128> $args,
-            _ => unreachable!("no such width"),
-        }
-    };
-}
-
 /// The features of the current byte, Q10.
-pub(crate) fn features<'a>(shape: &Shape, memory: &'a mut [u8]) -> &'a [u8] {
-    parts(shape, memory).features
+#[inline]
+pub(crate) fn features<const E: usize>(shape: &Shape, memory: &mut [u8]) -> [i16; E] {
+    read(parts(shape, memory).features)
 }
 
 impl Ssm {
@@ -224,23 +212,6 @@ impl Ssm {
         core::hint::black_box(touched);
     }
 
-    /// Moves the state on, by the rows picked.
-    #[inline]
-    pub(crate) fn start_byte(&mut self, shape: &Shape, memory: &mut [u8]) {
-        for_width!(shape, self.forward(shape, memory));
-    }
-
-    /// Predicts the bit after the bits `partial` (with a leading 1).
-    #[inline]
-    pub(crate) fn predict(
-        &mut self,
-        shape: &Shape,
-        partial: u32,
-        memory: &mut [u8],
-    ) -> [i16; INPUTS] {
-        for_width!(shape, self.ask(shape, partial, memory))
-    }
-
     /// Takes note of the bit predicted last; `p` is what all models together
     /// made of it. Half of the error is that of the whole, so that the model
     /// attends to what the others miss.
@@ -250,13 +221,8 @@ impl Ssm {
         self.bits += 1;
     }
 
-    /// Learns from the byte whose bits are known.
-    #[inline]
-    pub(crate) fn end_byte(&mut self, shape: &Shape, byte: u8, memory: &mut [u8]) {
-        for_width!(shape, self.train(shape, byte, memory));
-    }
-
-    fn forward<const E: usize>(&mut self, shape: &Shape, memory: &mut [u8]) {
+    /// Moves the state on, by the rows picked. `E` is the width of the shape.
+    pub(crate) fn start_byte<const E: usize>(&mut self, shape: &Shape, memory: &mut [u8]) {
         let parts = parts(shape, memory);
         let size = shape.step();
         let step = &mut parts.steps[self.step * size..][..size];
@@ -342,7 +308,9 @@ impl Ssm {
         self.bits = 0;
     }
 
-    fn ask<const E: usize>(
+    /// Predicts the bit after the bits `partial` (with a leading 1).
+    #[inline]
+    pub(crate) fn predict<const E: usize>(
         &mut self,
         shape: &Shape,
         partial: u32,
@@ -360,7 +328,8 @@ impl Ssm {
         [(x >> 4) as i16, ((self.p as i32 - 32768) >> 6) as i16]
     }
 
-    fn train<const E: usize>(&mut self, shape: &Shape, byte: u8, memory: &mut [u8]) {
+    /// Learns from the byte whose bits are known.
+    pub(crate) fn end_byte<const E: usize>(&mut self, shape: &Shape, byte: u8, memory: &mut [u8]) {
         let mut parts = parts(shape, memory);
         let f = read::<E>(parts.features);
         let size = shape.node();

@@ -33,7 +33,7 @@ pub(super) fn store_pairs(bytes: &mut [u8; 2 * CHUNK], pairs: i32x8) {
 
 /// A vector of `bytes`.
 #[inline(always)]
-pub(super) fn read<const E: usize>(bytes: &[u8]) -> [i16; E] {
+pub(crate) fn read<const E: usize>(bytes: &[u8]) -> [i16; E] {
     let mut out = [0; E];
     for (out, bytes) in out.as_chunks_mut().0.iter_mut().zip(bytes.as_chunks().0) {
         *out = load(bytes).to_array();
@@ -54,7 +54,7 @@ pub(super) fn write<const E: usize>(bytes: &mut [u8], vector: &[i16; E]) {
 /// below 2^31 for all uses here: |f|^2 is E in Q20, a weight below 2^15, and
 /// what is not normalised is shifted far enough.
 #[inline(always)]
-pub(super) fn dot<const E: usize>(a: &[i16; E], b: &[i16; E], shift: i32) -> i64 {
+pub(crate) fn dot<const E: usize>(a: &[i16; E], b: &[i16; E], shift: i32) -> i64 {
     let mut sum = i32x4::ZERO;
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
         sum += i16x8::new(*a).dot(i16x8::new(*b)) >> shift;
