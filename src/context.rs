@@ -103,6 +103,10 @@ impl Recent {
         }
     }
 
+    pub(crate) fn word(&self) -> u32 {
+        self.words[0]
+    }
+
     /// Hash of the last `len` bytes.
     pub(crate) fn hash_of_last(&self, len: u32, history: &[u8]) -> u32 {
         if len <= 8 {
@@ -143,6 +147,10 @@ impl Recent {
             let echo = &matches[matches.len() - 1];
             (echo.expected_byte().map_or(0, |b| 1 + u32::from(b)), echo.after())
         };
+        let followed = || {
+            let followed = side.as_chunks::<4>().0.get(c1 as usize).copied();
+            u32::from_le_bytes(followed.unwrap_or_default())
+        };
         let at = &self.place;
         let (field, column) = (u32::from(at.field), u32::from(at.column));
         let [above, above_above, left_above] =
@@ -155,10 +163,8 @@ impl Recent {
             Context::WordPair => hash3(word, word2, c1),
             Context::WordSkip => hash3(word, word3, c1),
             Context::Separators => hash2(self.separators, word.min(1)),
-            Context::Indirect => {
-                let followed = side.as_chunks::<4>().0.get(c1 as usize).copied();
-                hash2(u32::from_le_bytes(followed.unwrap_or_default()) & 0xFFFF, c1)
-            }
+            Context::Indirect => hash2(followed() & 0xFFFF, c1),
+            Context::IndirectPair => hash3(followed() & 0xFF, c1, c2),
             Context::Expected => hash2(foreseen(1), c1),
             Context::Sparse(bytes) => {
                 let mask = (0..8).fold(0, |mask, i| {
@@ -201,6 +207,14 @@ impl Recent {
                 .iter()
                 .fold(hash2(self.code.phase(), 0), |h, &id| hash(h, id >> 7)),
             Context::Outline => hash2(self.shapes, 1),
+            Context::OutlineSeparator => {
+                hash3(self.shapes & 0xFF_FFFF, self.separators & 0xFF, word.min(1))
+            }
+            Context::EchoShapes => hash3(echo().0, self.shapes & 0xFFFF, 2),
+            Context::EchoPair => hash3(echo().0, c1, c2),
+            Context::EchoOn => hash3(echo().0, u32::from(echo().1), c1),
+            Context::WordsBefore => hash3(word2, word3, c1),
+            Context::WordTriple => hash(hash3(word, word2, word3), c1),
             Context::Shapes => hash3(self.shapes & 0xFFF, word, 0),
         }
     }

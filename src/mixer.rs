@@ -9,7 +9,7 @@
 //! Inputs are Q8, weights Q14 in 16 bits, errors Q16.
 
 use crate::logistic::{STRETCH_MAX, squash};
-use wide::i16x8;
+use wide::{i16x8, i32x4};
 
 /// Inputs are padded to a multiple of this.
 pub(crate) const LANES: usize = 8;
@@ -46,35 +46,58 @@ fn load(weights: &[u8; 2 * LANES]) -> i16x8 {
     i16x8::new(core::array::from_fn(|i| i16::from_le_bytes([w[2 * i], w[2 * i + 1]])))
 }
 
-/// Sum of weight times input, Q22 scaled down to Q12.
+/// Sum of weight times input, Q22 scaled down to Q12. More than [`FEW`] inputs
+/// may exceed 32 bits: their lanes lose four digits before they are added up.
 #[inline]
 pub(crate) fn dot(weights: &[u8], inputs: &[i16], used: usize) -> i32 {
     if !LANED {
-        let products = weights.as_chunks::<4>().0.iter().zip(inputs.as_chunks::<2>().0);
-        let products = products.take(used.div_ceil(2)).map(|(&w, &x)| {
-            let ([w0, w1], [x0, x1]) = (halves(u32::from_le_bytes(w)), halves(pair(x)));
-            (w0 * x0, w1 * x1)
-        });
-        // 24 inputs up to 9, or 16 of which all go up to 12, are less than 2^16
-        // in Q8 together, and the sum is less than 2^31. Wider, it is exact
-        // as well, like that of the lanes.
-        return if used <= 24 {
-            products.fold(0, |sum, (a, b)| sum + a + b) >> 10
-        } else {
-            (products.fold(0, |sum, (a, b)| sum + i64::from(a) + i64::from(b)) >> 10) as i32
-        };
+        return dot_by_pairs(weights, inputs, used);
     }
     let (weights, _) = weights.as_chunks::<{ 2 * LANES }>();
     let (inputs, _) = inputs.as_chunks::<LANES>();
+    let sum = |weights: &[[u8; 2 * LANES]], inputs: &[[i16; LANES]]| {
+        let products = weights.iter().zip(inputs).map(|(w, x)| load(w).dot(i16x8::new(*x)));
+        products.fold(i32x4::ZERO, |sum, product| sum + product)
+    };
+    if used <= FEW {
+        return sum(weights, &inputs[..used.div_ceil(LANES)]).reduce_add() >> 10;
+    }
     let mut total = 0;
     for (weights, inputs) in weights.chunks(NARROW).zip(inputs.chunks(NARROW)) {
-        let mut sum = wide::i32x4::ZERO;
-        for (w, x) in weights.iter().zip(inputs) {
-            sum += load(w).dot(i16x8::new(*x));
-        }
-        total += sum.to_array().map(i64::from).iter().sum::<i64>();
+        let lanes: i32x4 = sum(weights, inputs) >> 4;
+        total += lanes.reduce_add();
     }
-    (total >> 10) as i32
+    total >> 6
+}
+
+/// Inputs up to 9 in Q8, or 16 of which all go up to 12, that are less than
+/// 2^16 together: the sum is less than 2^31.
+const FEW: usize = 24;
+
+/// The same without lanes.
+#[inline]
+fn dot_by_pairs(weights: &[u8], inputs: &[i16], used: usize) -> i32 {
+    let (weights, inputs) = (weights.as_chunks::<4>().0, inputs.as_chunks::<2>().0);
+    let product = |(&w, &x): (&[u8; 4], &[i16; 2])| {
+        let ([w0, w1], [x0, x1]) = (halves(u32::from_le_bytes(w)), halves(pair(x)));
+        w0 * x0 + w1 * x1
+    };
+    if used <= FEW {
+        let products = weights.iter().zip(inputs).take(used.div_ceil(2)).map(product);
+        return products.fold(0, |sum, product| sum + product) >> 10;
+    }
+    const PAIRS: usize = LANES / 2;
+    let mut total = 0;
+    for (weights, inputs) in weights.chunks(NARROW * PAIRS).zip(inputs.chunks(NARROW * PAIRS)) {
+        let mut lanes = [0i32; PAIRS];
+        for (weights, inputs) in weights.chunks(PAIRS).zip(inputs.chunks(PAIRS)) {
+            for (lane, pair) in lanes.iter_mut().zip(weights.iter().zip(inputs)) {
+                *lane += product(pair);
+            }
+        }
+        total += lanes.iter().map(|lane| lane >> 4).sum::<i32>();
+    }
+    total >> 6
 }
 
 /// Moves the weights by `step * input`; `step` is Q16 of a weight unit.
@@ -163,6 +186,41 @@ pub(crate) fn reset(rows: &mut [u8], inputs: usize, weight: impl Fn(usize) -> i1
         for (i, bytes) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
             let w = if i < inputs { weight(i) } else { 0 };
             *bytes = w.to_le_bytes();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn lanes_and_pairs_agree() {
+        let mut seed = 1u32;
+        let mut random = |limit: i32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((seed >> 16) as i32 * (2 * limit + 1) >> 16) - limit
+        };
+        for used in [1, 8, 17, 24, 25, 41, 96, 112, 119] {
+            let inputs: Vec<i16> = (0..usize::next_multiple_of(used, LANES))
+                .map(|i| if i < used { random(9 << 8) as i16 } else { 0 })
+                .collect();
+            let weights: Vec<i16> = inputs.iter().map(|_| random(32767) as i16).collect();
+            let bytes: Vec<u8> = weights.iter().flat_map(|w| w.to_le_bytes()).collect();
+            let x = dot_by_pairs(&bytes, &inputs, used);
+            assert_eq!(dot(&bytes, &inputs, used), x);
+            let exact: i64 =
+                inputs.iter().zip(&weights).map(|(&x, &w)| i64::from(x) * i64::from(w)).sum();
+            assert!((i64::from(x) - (exact >> 10)).abs() <= 1, "{used}");
+
+            let (mut lanes, step) = (bytes.clone(), random(32767) as i16);
+            train(&mut lanes, &inputs, used, step);
+            for ((bytes, w), x) in lanes.chunks_exact(2).zip(&weights).zip(&inputs) {
+                let change = (i32::from(*x) * i32::from(step) + 0x8000) >> 16;
+                let expected = (i32::from(*w) + change).clamp(-32768, 32767) as i16;
+                assert_eq!(i16::from_le_bytes([bytes[0], bytes[1]]), expected);
+            }
         }
     }
 }

@@ -63,6 +63,20 @@ pub(crate) enum Context {
     Shapes,
     /// Character classes of the last eight bytes.
     Outline,
+    /// Character classes of the last six bytes, and the last byte of no word.
+    OutlineSeparator,
+    /// The byte that Echo expects, and the character classes of the last four.
+    EchoShapes,
+    /// That byte, c1 and c2.
+    EchoPair,
+    /// That byte, the one after it, and c1.
+    EchoOn,
+    /// The two words before the current one, and c1.
+    WordsBefore,
+    /// The current word and the two before it, and c1.
+    WordTriple,
+    /// What followed the last byte the last time, and the last two bytes.
+    IndirectPair,
     /// The x86 instruction so far, and n of those before it, n <= 3.
     Instruction(u32),
     /// The instruction so far, and the second before it.
@@ -100,6 +114,8 @@ pub(crate) enum Selector {
     Column,
     /// How the last match model did of late, and its expected bit.
     Echo,
+    /// A hash of the current word and the last byte.
+    Word,
 }
 
 impl Selector {
@@ -115,6 +131,7 @@ impl Selector {
             Self::Shapes => 4096,
             Self::Last | Self::Column => 256,
             Self::Echo => 64 * 3,
+            Self::Word => 4096,
         }
     }
 }
@@ -297,7 +314,7 @@ impl Layout {
 
 use Context::*;
 
-/// Contexts from level 7, the best ones first. A context's place salts its hash,
+/// Contexts from level 8, the best ones first. A context's place salts its hash,
 /// so the order is part of the format.
 const FULL: &[Context] = &[
     Order(2),
@@ -324,23 +341,33 @@ const FULL: &[Context] = &[
     Cell,
     Outline,
     // From level 7.
-    Order(0),
-    Order(1),
     Indirect,
-    Above,
-    Column,
+    EchoShapes,
+    EchoOn,
+    Sparse(0b1010),
+    OutlineSeparator,
     NestedPair,
     Order(5),
-    Sparse(0b1000),
-    Sparse(0b0101),
-    Sparse(0b1010),
+    WordsBefore,
+    // From level 8.
     Sparse(0b0110),
+    Sparse(0b1000),
     CellAfter,
+    IndirectPair,
+    Sparse(0b0101),
     Gradient,
+    EchoPair,
+    Above,
+    Column,
+    Order(7),
+    WordTriple,
 ];
 
 /// Contexts of levels 5 and 6.
 const RICH: &[Context] = FULL.split_at(23).0;
+
+/// Contexts of level 7.
+const WIDE: &[Context] = FULL.split_at(31).0;
 
 /// What a context makes room for while the data is machine code.
 pub(crate) const fn in_code(context: Context) -> Context {
@@ -416,7 +443,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         Plan {
             contexts,
             maps: contexts.len(),
-            selectors: &[S::PartialClass, S::Shapes, S::Last, S::Column, S::Echo, S::Matches],
+            selectors: &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
             history,
@@ -435,6 +462,12 @@ pub(crate) const LEVELS: [Plan; 10] = {
     /// With fewer rows of weights.
     const fn coarse(mut plan: Plan) -> Plan {
         plan.selectors = &[S::PartialClass, S::Classes, S::Last, S::Column, S::Echo, S::Matches];
+        plan
+    }
+    /// With one set of weights more.
+    const fn deep(mut plan: Plan) -> Plan {
+        plan.selectors =
+            &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches, S::Last];
         plan
     }
     const fn with_few(mut plan: Plan, width: usize, rows: usize) -> Plan {
@@ -523,12 +556,12 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 ssm: None,
             },
             16,
-            1 << 12,
+            1 << 13,
         ),
-        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 32, 1 << 12),
-        with_ssm(rich(RICH, 22, &[8, 11, 12]), 32, 1 << 15),
-        with_ssm(rich(FULL, 24, &[8, 11, 12]), 32, 1 << 19),
-        with_ssm(rich(FULL, 26, &[8, 11, 12]), 64, 1 << 20),
-        with_ssm(rich(FULL, 28, &[8, 11, 12]), 64, 1 << 20),
+        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 24, 1 << 14),
+        with_ssm(rich(RICH, 22, &[8, 11, 12]), 24, 1 << 16),
+        with_ssm(rich(WIDE, 24, &[8, 11, 12]), 24, 1 << 19),
+        with_ssm(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
+        with_ssm(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
     ]
 };

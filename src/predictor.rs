@@ -21,7 +21,7 @@ use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
 /// Most weight sets of any level.
-const MAX_SETS: usize = 6;
+const MAX_SETS: usize = 7;
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
 /// Most refinement stages of any level.
@@ -494,6 +494,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
             Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
             Selector::Column => u32::from(r.place.column) & 255,
+            Selector::Word => hash(r.word(), r.bytes as u32 & 0xFF).wrapping_mul(PHI) >> 20,
             Selector::Echo => last.past() * 3 + bit_of(last),
         }
     }
