@@ -84,7 +84,7 @@ fn dot_by_pairs(weights: &[u8], inputs: &[i16], used: usize) -> i32 {
     };
     if used <= FEW {
         let products = weights.iter().zip(inputs).take(used.div_ceil(2)).map(product);
-        return products.fold(0, |sum, product| sum + product) >> 10;
+        return products.sum::<i32>() >> 10;
     }
     const PAIRS: usize = LANES / 2;
     let mut total = 0;
@@ -200,7 +200,7 @@ mod tests {
         let mut seed = 1u32;
         let mut random = |limit: i32| {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((seed >> 16) as i32 * (2 * limit + 1) >> 16) - limit
+            ((i64::from(seed >> 16) * i64::from(2 * limit + 1)) >> 16) as i32 - limit
         };
         for used in [1, 8, 17, 24, 25, 41, 96, 112, 119] {
             let inputs: Vec<i16> = (0..usize::next_multiple_of(used, LANES))
