@@ -303,6 +303,14 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     pub fn content_bytes(&self) -> u64 {
         self.taken
     }
+
+    /// How many of the 2^32 values of the coder are left to the content that
+    /// follows. With `n` bytes written, nothing waiting, the frame has come to
+    /// exactly `8 n + 32 - log2(range)` bits: what a single byte has cost is the
+    /// difference.
+    pub fn code_range(&self) -> u64 {
+        self.coder.range()
+    }
 }
 
 /// Codes a byte with the model, or raw where the model has failed. Where the

@@ -10,6 +10,7 @@ use statesmix::{Error, Level, Options};
 use super::args::{Args, Mode, Target};
 use super::bench;
 use super::codec::{self, Fault, Frame};
+use super::explain;
 use super::file::{Accept, Input, Output};
 use super::frames::{self, Cut, Threads};
 use super::list::{List, Sum};
@@ -61,6 +62,10 @@ impl<'a> Job<'a> {
                 let total = len.filter(|&len| len > 0);
                 compress(reader, writer, args, args.level, total, &mut meter)
             }
+            Mode::Explain => {
+                let quiet = args.quiet > 0 || self.prints(&output);
+                explain::run(&mut *input.reader, output.writer(), args.level, name, quiet)
+            }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
                 let done = |frame| {
@@ -99,6 +104,7 @@ impl<'a> Job<'a> {
             let name = printable(name);
             match args.mode {
                 Mode::Test => say(&format!("{name}: intact, {written} bytes, {rate}")),
+                Mode::Explain => say(&format!("{name}: explained")),
                 _ => say(&format!("{name}: {read} -> {written} bytes, {rate}")),
             }
         }
@@ -179,7 +185,7 @@ impl<'a> Job<'a> {
             Fault::Codec(Error::Memory { needed }) => {
                 let needed = size(needed as u64);
                 match self.args.mode {
-                    Mode::Compress => {
+                    mode if mode.reads_any() => {
                         format!("not enough memory, the level needs {needed} (use a lower one)")
                     }
                     _ => format!("not enough memory, to decompress it takes {needed}"),

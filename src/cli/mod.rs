@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod codec;
+mod explain;
 mod file;
 mod frames;
 mod job;
