@@ -1,5 +1,9 @@
 //! `Read` and `Write` adapters.
 
+mod seek;
+
+pub use seek::SeekReader;
+
 use std::boxed::Box;
 use std::io::{self, Read, Write};
 

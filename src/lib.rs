@@ -14,6 +14,8 @@ pub mod ablation;
 mod bit_history;
 mod coder;
 mod context;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 mod error;
 mod fallback;
 mod frame;
