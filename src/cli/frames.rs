@@ -43,8 +43,10 @@ struct Budget {
 }
 
 impl Budget {
+    /// Whether there is room for a job; for one alone there always is, so that
+    /// none waits for ever.
     fn take(&mut self, bytes: u64) -> bool {
-        let fits = self.limit - self.used >= bytes;
+        let fits = self.used == 0 || self.limit.saturating_sub(self.used) >= bytes;
         if fits {
             self.used += bytes;
         }
