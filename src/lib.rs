@@ -15,6 +15,8 @@ mod bit_history;
 mod code;
 mod coder;
 mod context;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 mod error;
 mod fallback;
 mod frame;

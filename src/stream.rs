@@ -64,12 +64,13 @@ pub struct Options {
     level: Level,
     content_size: Option<u64>,
     checksum: bool,
+    sync_points: bool,
 }
 
 impl Options {
-    /// This level, a checksum, and no content size.
+    /// This level, a checksum, no content size and no sync points.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true }
+        Self { level, content_size: None, checksum: true, sync_points: false }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -85,6 +86,35 @@ impl Options {
     pub const fn checksum(mut self, on: bool) -> Self {
         self.checksum = on;
         self
+    }
+
+    /// Whether [`Encoder::flush`] may be used; then the content size cannot be
+    /// stated. It costs a bit in all, beside what the sync points do.
+    #[must_use]
+    pub const fn sync_points(mut self, on: bool) -> Self {
+        self.sync_points = on;
+        self
+    }
+
+    /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
+    /// on the stack while the encoder works.
+    #[inline(never)]
+    fn write_header(&self, pending: &mut Pending, crc: &mut Crc32) {
+        let header = Header {
+            level: self.level,
+            content_size: self.content_size,
+            checksum: self.checksum,
+            dictionary: None,
+            filter: None,
+            code_size: None,
+            sync_points: self.sync_points,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let len = header.write(&mut bytes);
+        for &byte in &bytes[..len] {
+            pending.push(byte);
+            crc.update(byte);
+        }
     }
 }
 
@@ -165,6 +195,8 @@ pub struct Encoder<W, M = AnyLevel> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EncoderState {
     Body,
+    /// As [`Self::Body`], but no content has come since a sync point.
+    Synced,
     Tail,
     Done,
     Failed(Error),
@@ -176,26 +208,18 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
-    /// size is 2^63 or more.
+    /// size is 2^63 or more, or is declared together with sync points.
     #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
         if !M::supports(options.level) {
             return Err(Error::NoSuchLevel);
         }
-        if options.content_size.is_some_and(|size| size > MAX_CONTENT_SIZE) {
+        let wrong = |size| size > MAX_CONTENT_SIZE || options.sync_points;
+        if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
-        let header = Header {
-            level: options.level,
-            content_size: options.content_size,
-            checksum: options.checksum,
-            dictionary: None,
-            filter: None,
-        };
-        let mut bytes = [0; MAX_HEADER];
-        let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
             model: M::BLANK,
@@ -211,10 +235,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             encoder.model.start(options.level, encoder.memory.bytes(size));
-            for &byte in &bytes[..len] {
-                encoder.pending.push(byte);
-                encoder.crc.update(byte);
-            }
+            options.write_header(&mut encoder.pending, &mut encoder.crc);
         }
         result
     }
@@ -227,7 +248,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
-            EncoderState::Body => {}
+            EncoderState::Body | EncoderState::Synced => {}
             EncoderState::Failed(error) => return Err(error),
             EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
         }
@@ -254,9 +275,73 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
             self.crc.update(byte);
             self.taken += 1;
+            self.state = EncoderState::Body;
             consumed += 1;
         };
         Ok(Progress { consumed, produced, status })
+    }
+
+    /// Makes a sync point: what is written up to here decodes to all of the
+    /// content up to here, without what follows. To be called until it returns
+    /// [`Status::NeedsInput`]; if there was no content since the last sync point
+    /// it does nothing.
+    ///
+    /// It costs about six bytes; the model goes on.
+    ///
+    /// ```
+    /// # use statesmix::{Decoder, Encoder, Level, Options};
+    /// # let (mut ours, mut theirs) = ([0; Level::MIN.workspace()], [0; Level::MIN.workspace()]);
+    /// let options = Options::new(Level::MIN).sync_points(true);
+    /// let mut encoder: Encoder<_> = Encoder::new(options, &mut ours)?;
+    /// let mut decoder: Decoder<_> = Decoder::new(Level::MIN, &mut theirs);
+    /// for line in [b"21.5 48\n", b"21.6 48\n", b"21.6 49\n"] {
+    ///     let (mut code, mut text) = ([0; 64], [0; 64]);
+    ///     let len = encoder.encode(line, &mut code)?.produced;
+    ///     let len = len + encoder.flush(&mut code[len..])?.produced;
+    ///     let got = decoder.decode(&code[..len], &mut text)?;
+    ///     assert_eq!(&text[..got.produced], line);
+    /// }
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSyncPoints`] if the options do not provide for them,
+    /// [`Error::Finished`] after [`Self::finish`].
+    pub fn flush(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
+        if !self.options.sync_points {
+            return Err(Error::NoSyncPoints);
+        }
+        let mut produced = 0;
+        while self.pending.drain(output, &mut produced) {
+            match self.state {
+                EncoderState::Failed(error) => return Err(error),
+                EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+                EncoderState::Synced => {
+                    return Ok(Progress { consumed: 0, produced, status: Status::NeedsInput });
+                }
+                EncoderState::Body => {
+                    self.end_code(false);
+                    self.push_tail(4);
+                    self.coder = BitEncoder::new(false);
+                    self.state = EncoderState::Synced;
+                }
+            }
+        }
+        Ok(Progress { consumed: 0, produced, status: Status::OutputFull })
+    }
+
+    /// Codes that here is the end, or a sync point.
+    fn end_code(&mut self, end: bool) {
+        self.coder.encode(true, END_P, |b| self.pending.push(b));
+        if self.options.sync_points {
+            self.coder.encode(!end, RAW_P, |b| self.pending.push(b));
+        }
+    }
+
+    /// Writes the tail of the code, of `least` bytes or more.
+    fn push_tail(&mut self, least: usize) {
+        let (value, len) = self.coder.finish();
+        value.to_be_bytes()[..len.max(least)].iter().for_each(|&b| self.pending.push(b));
     }
 
     /// Ends the frame; to be called until it returns [`Status::Done`].
@@ -268,22 +353,20 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         while self.pending.drain(output, &mut produced) {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
-                EncoderState::Body => {
+                EncoderState::Body | EncoderState::Synced => {
                     match self.options.content_size {
                         Some(size) if size != self.taken => {
                             self.state = EncoderState::Failed(Error::ContentSize);
                             continue;
                         }
                         Some(_) => {}
-                        None => self.coder.encode(true, END_P, |b| self.pending.push(b)),
+                        None => self.end_code(true),
                     }
                     self.state = EncoderState::Tail;
                 }
                 EncoderState::Tail => {
-                    let (value, len) = self.coder.finish();
                     // The decoder reads four bytes ahead; a checksum feeds it.
-                    let len = if self.options.checksum { len } else { 4 };
-                    value.to_be_bytes()[..len].iter().for_each(|&b| self.pending.push(b));
+                    self.push_tail(if self.options.checksum { 0 } else { 4 });
                     if self.options.checksum {
                         let crc = self.crc.value().to_le_bytes();
                         crc.iter().for_each(|&b| self.pending.push(b));
@@ -301,6 +384,14 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// Bytes of content taken so far.
     pub fn content_bytes(&self) -> u64 {
         self.taken
+    }
+
+    /// How many of the 2^32 values of the coder are left to the content that
+    /// follows. With `n` bytes written, nothing waiting, the frame has come to
+    /// exactly `8 n + 32 - log2(range)` bits: what a single byte has cost is the
+    /// difference.
+    pub fn code_range(&self) -> u64 {
+        self.coder.range()
     }
 }
 
@@ -361,16 +452,30 @@ pub struct Decoder<W, M = AnyLevel> {
     memory: W,
     limit: Level,
     header: Option<Header>,
+    /// Bytes after the header, up to where this call began. (Modulo 2^64: in the
+    /// call that read the header that is before it.)
+    code: u64,
     state: DecoderState,
     body: Body<M>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum DecoderState {
-    Header { bytes: [u8; MAX_HEADER], len: usize },
-    Start { code: u32, len: u32 },
+    Header {
+        bytes: [u8; MAX_HEADER],
+        len: u8,
+    },
+    /// The first bytes of the code, or of that after a sync point.
+    Start {
+        code: u32,
+        len: u32,
+        synced: bool,
+    },
     Body,
-    Checksum { bytes: u32, len: usize },
+    Checksum {
+        bytes: u32,
+        len: usize,
+    },
     Failed(Error),
 }
 
@@ -383,15 +488,33 @@ struct Body<M> {
     fallback: Fallback,
     crc: Crc32,
     given: u64,
-    /// Whether the end flag has come, where the size is not known.
-    ended: bool,
+    /// What the end flag says, where the size is not known.
+    end: End,
     /// Bits of the current byte with a leading 1; 0 before the end flag.
     partial: u32,
     /// Code bytes fed since the current byte began.
     fed: u32,
 }
 
-const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
+/// How far the end of a code has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    No,
+    /// The end flag has come: what ends is still to be said if there are sync
+    /// points.
+    Flag,
+    Frame,
+    SyncPoint,
+}
+
+/// Why decoding a body has stopped.
+enum Stop {
+    Io(Status),
+    End,
+    SyncPoint,
+}
+
+const AT_HEADER: (u8, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
@@ -402,6 +525,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             memory,
             limit,
             header: None,
+            code: 0,
             state: DecoderState::Header { bytes, len },
             body: Body {
                 model: M::BLANK,
@@ -409,7 +533,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
                 given: 0,
-                ended: false,
+                end: End::No,
                 partial: 0,
                 fed: 0,
             },
@@ -429,7 +553,10 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         let mut io = Io { input, consumed: 0, output, produced: 0 };
         let result = self.run(&mut io);
         match result {
-            Ok(status) => Ok(Progress { consumed: io.consumed, produced: io.produced, status }),
+            Ok(status) => {
+                self.code = self.code.wrapping_add(io.consumed as u64);
+                Ok(Progress { consumed: io.consumed, produced: io.produced, status })
+            }
             Err(error) => {
                 self.state = DecoderState::Failed(error);
                 Err(error)
@@ -459,22 +586,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     fn run(&mut self, io: &mut Io) -> Result<Status, Error> {
         loop {
             match &mut self.state {
-                DecoderState::Header { bytes, len } => {
-                    let Some(byte) = io.next() else {
+                DecoderState::Header { .. } => {
+                    if !self.read_header(io)? {
                         return Ok(Status::NeedsInput);
-                    };
-                    bytes[*len] = byte;
-                    *len += 1;
-                    if let Some((header, _)) = Header::parse(&bytes[..*len])? {
-                        let mut crc = Crc32::new();
-                        bytes[..*len].iter().for_each(|&byte| crc.update(byte));
-                        self.body.crc = crc;
-                        self.header = Some(header);
-                        self.accept(&header)?;
-                        self.state = DecoderState::Start { code: 0, len: 0 };
                     }
+                    self.state = DecoderState::Start { code: 0, len: 0, synced: false };
                 }
-                DecoderState::Start { code, len } => {
+                DecoderState::Start { code, len, synced } => {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
@@ -483,9 +601,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     if *len == 4
                         && let Some(header) = self.header
                     {
-                        let size = header.level.workspace();
-                        self.memory.prepare(size)?;
-                        self.body.start(header.level, *code, self.memory.bytes(size));
+                        if *synced {
+                            self.body.resume(*code);
+                        } else {
+                            let size = header.level.workspace();
+                            self.memory.prepare(size)?;
+                            self.body.start(header.level, *code, self.memory.bytes(size));
+                        }
                         self.state = DecoderState::Body;
                     }
                 }
@@ -493,8 +615,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     let (body, header) = (&mut self.body, self.header.as_ref());
                     let header = header.ok_or(Error::Corrupt)?; // there is one in a body
                     let memory = self.memory.bytes(header.level.workspace());
-                    if let Some(status) = body.run(header.content_size, memory, io) {
-                        return Ok(status);
+                    match body.run(header, memory, io) {
+                        Stop::Io(status) => return Ok(status),
+                        Stop::SyncPoint => {
+                            self.state = DecoderState::Start { code: 0, len: 0, synced: true };
+                            continue;
+                        }
+                        Stop::End => {}
                     }
                     let (kept, rest) = body.coder.finish();
                     self.state = if header.checksum {
@@ -507,9 +634,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                             .fold(0, |n, &b| n << 8 | u32::from(b));
                         DecoderState::Checksum { bytes, len }
                     } else {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     };
                 }
                 DecoderState::Checksum { bytes, len } => {
@@ -520,9 +645,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                         *bytes |= u32::from(byte) << (8 * *len);
                         *len += 1;
                     } else if *bytes == self.body.crc.value() {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     } else {
                         return Err(Error::Checksum);
                     }
@@ -530,6 +653,39 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                 DecoderState::Failed(error) => return Err(*error),
             }
         }
+    }
+
+    /// Whether all of the header was there. Apart from [`Self::run`], so that what
+    /// it needs is not on the stack while the model works.
+    #[inline(never)]
+    fn read_header(&mut self, io: &mut Io) -> Result<bool, Error> {
+        let DecoderState::Header { bytes, len } = &mut self.state else {
+            return Ok(true);
+        };
+        while let Some(byte) = io.next() {
+            bytes[usize::from(*len)] = byte;
+            *len += 1;
+            let bytes = &bytes[..usize::from(*len)];
+            if let Some((header, _)) = Header::parse(bytes)? {
+                self.body.crc = header.checksum(bytes);
+                self.header = Some(header);
+                self.code = (io.consumed as u64).wrapping_neg();
+                self.accept(&header)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends a frame, which must be as long as its header states.
+    fn done(&mut self, io: &Io) -> Result<Status, Error> {
+        let code = self.code.wrapping_add(io.consumed as u64);
+        if self.header.and_then(|header| header.code_size).is_some_and(|size| size != code) {
+            return Err(Error::Corrupt);
+        }
+        let (len, bytes) = AT_HEADER;
+        self.state = DecoderState::Header { bytes, len };
+        Ok(Status::Done)
     }
 
     /// Refuses what it cannot or must not decode.
@@ -551,35 +707,45 @@ impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
     fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
         self.model.start(level, memory);
-        self.coder = BitDecoder::new(code, false);
         self.fallback = Fallback::new();
-        (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
+        self.given = 0;
+        self.resume(code);
     }
 
-    /// Decodes until something runs out (the status) or the content, of `size`
-    /// bytes if that is known, ends.
-    fn run(&mut self, size: Option<u64>, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+    /// Goes on with the code after a sync point, which begins with `code`.
+    fn resume(&mut self, code: u32) {
+        self.coder = BitDecoder::new(code, false);
+        (self.end, self.partial, self.fed) = (End::No, 0, 0);
+    }
+
+    /// Decodes until something runs out or ends.
+    fn run(&mut self, header: &Header, memory: &mut [u8], io: &mut Io) -> Stop {
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
-                    return Some(Status::NeedsInput);
+                    return Stop::Io(Status::NeedsInput);
                 };
                 self.coder.feed(byte);
                 self.fed += 1;
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match size {
-                    Some(size) if self.given == size => return None,
-                    None if self.ended => return None,
-                    None if self.coder.decode(END_P) => self.ended = true,
+                match (header.content_size, self.end) {
+                    (Some(size), _) if self.given == size => return Stop::End,
+                    (None, End::No) if self.coder.decode(END_P) => self.end = End::Flag,
+                    (None, End::Flag) if header.sync_points => {
+                        let goes_on = self.coder.decode(RAW_P);
+                        self.end = if goes_on { End::SyncPoint } else { End::Frame };
+                    }
+                    (None, End::Flag | End::Frame) => return Stop::End,
+                    (None, End::SyncPoint) => return Stop::SyncPoint,
                     _ => self.partial = 1,
                 }
                 continue;
             }
             if self.partial >= 256 {
                 if io.produced == io.output.len() {
-                    return Some(Status::OutputFull);
+                    return Stop::Io(Status::OutputFull);
                 }
                 let byte = self.partial as u8;
                 io.output[io.produced] = byte;
