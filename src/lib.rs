@@ -14,6 +14,7 @@ pub mod ablation;
 mod bit_history;
 mod coder;
 mod context;
+mod dictionary;
 mod error;
 mod fallback;
 mod frame;
@@ -35,6 +36,9 @@ mod slice;
 mod ssm;
 mod stream;
 
+#[cfg(feature = "alloc")]
+pub use dictionary::train;
+pub use dictionary::{Dictionary, Primer, Trainer};
 pub use error::Error;
 pub use frame::{FORMAT_VERSION, Header};
 pub use level::{

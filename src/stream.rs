@@ -2,6 +2,7 @@
 //! pieces of any size. The pieces do not influence the bytes.
 
 use crate::coder::{BitDecoder, BitEncoder};
+use crate::dictionary::{Dictionary, Primer, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
@@ -178,10 +179,22 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
     /// size is 2^63 or more.
     #[inline(always)] // or its result would be on the stack twice
-    pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
-        if !M::supports(options.level) {
-            return Err(Error::NoSuchLevel);
-        }
+    pub fn new(options: Options, memory: W) -> Result<Self, Error> {
+        Self::with_dictionary(options, (), memory)
+    }
+
+    /// An encoder that begins with `dictionary`, which decoding needs too.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::DictionaryLevel`].
+    #[inline(always)]
+    pub fn with_dictionary(
+        options: Options,
+        dictionary: impl Primer,
+        mut memory: W,
+    ) -> Result<Self, Error> {
+        let dictionary = dictionary.dictionary();
+        check::<M>(options.level, dictionary)?;
         if options.content_size.is_some_and(|size| size > MAX_CONTENT_SIZE) {
             return Err(Error::ContentSize);
         }
@@ -191,7 +204,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             level: options.level,
             content_size: options.content_size,
             checksum: options.checksum,
-            dictionary: None,
+            dictionary: dictionary.map(|dictionary| dictionary.id()),
             filter: None,
         };
         let mut bytes = [0; MAX_HEADER];
@@ -210,7 +223,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // Started where it will stay: the result is large, and moving it would
         // take as much stack again.
         if let Ok(encoder) = &mut result {
-            encoder.model.start(options.level, encoder.memory.bytes(size));
+            begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
             for &byte in &bytes[..len] {
                 encoder.pending.push(byte);
                 encoder.crc.update(byte);
@@ -357,9 +370,10 @@ pub(crate) fn encode_byte<M: Model>(
 /// # Ok::<(), statesmix::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Decoder<W, M = AnyLevel> {
+pub struct Decoder<W, M = AnyLevel, D = ()> {
     memory: W,
     limit: Level,
+    primer: D,
     header: Option<Header>,
     state: DecoderState,
     body: Body<M>,
@@ -397,10 +411,20 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
     pub const fn new(limit: Level, memory: W) -> Self {
+        Self::with_dictionary(limit, (), memory)
+    }
+
+    /// A decoder that knows `dictionary`, for the frames that need it.
+    pub const fn with_dictionary<D: Primer>(
+        limit: Level,
+        dictionary: D,
+        memory: W,
+    ) -> Decoder<W, M, D> {
         let (len, bytes) = AT_HEADER;
-        Self {
+        Decoder {
             memory,
             limit,
+            primer: dictionary,
             header: None,
             state: DecoderState::Header { bytes, len },
             body: Body {
@@ -415,7 +439,9 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             },
         }
     }
+}
 
+impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
     /// Takes what it can from `input` and writes what it can to `output`.
     /// [`Status::Done`] tells that a frame is complete and its checksum right;
     /// more input then begins another frame.
@@ -485,7 +511,10 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     {
                         let size = header.level.workspace();
                         self.memory.prepare(size)?;
-                        self.body.start(header.level, *code, self.memory.bytes(size));
+                        let dictionary =
+                            self.primer.dictionary().filter(|_| header.dictionary.is_some());
+                        let memory = self.memory.bytes(size);
+                        self.body.start(header.level, dictionary, *code, memory);
                         self.state = DecoderState::Body;
                     }
                 }
@@ -538,7 +567,14 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             return Err(Error::LevelLimit(header.level));
         }
         if let Some(id) = header.dictionary {
-            return Err(Error::Dictionary(id));
+            match self.primer.dictionary() {
+                Some(dictionary) if dictionary.id() == id => {
+                    if dictionary.level() != header.level {
+                        return Err(Error::Corrupt);
+                    }
+                }
+                _ => return Err(Error::Dictionary(id)),
+            }
         }
         if let Some(id) = header.filter {
             return Err(Error::Filter(id));
@@ -549,8 +585,14 @@ impl<W: Memory, M: Model> Decoder<W, M> {
 
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
-    fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
-        self.model.start(level, memory);
+    fn start(
+        &mut self,
+        level: Level,
+        dictionary: Option<Dictionary>,
+        code: u32,
+        memory: &mut [u8],
+    ) {
+        begin(level, dictionary, &mut self.model, memory);
         self.coder = BitDecoder::new(code, false);
         self.fallback = Fallback::new();
         (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
