@@ -206,6 +206,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             checksum: options.checksum,
             dictionary: dictionary.map(|dictionary| dictionary.id()),
             filter: None,
+            code_size: None,
         };
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
@@ -375,6 +376,9 @@ pub struct Decoder<W, M = AnyLevel, D = ()> {
     limit: Level,
     primer: D,
     header: Option<Header>,
+    /// Bytes after the header, up to where this call began. (Modulo 2^64: in the
+    /// call that read the header that is before it.)
+    code: u64,
     state: DecoderState,
     body: Body<M>,
 }
@@ -426,6 +430,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             limit,
             primer: dictionary,
             header: None,
+            code: 0,
             state: DecoderState::Header { bytes, len },
             body: Body {
                 model: M::BLANK,
@@ -455,7 +460,10 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
         let mut io = Io { input, consumed: 0, output, produced: 0 };
         let result = self.run(&mut io);
         match result {
-            Ok(status) => Ok(Progress { consumed: io.consumed, produced: io.produced, status }),
+            Ok(status) => {
+                self.code = self.code.wrapping_add(io.consumed as u64);
+                Ok(Progress { consumed: io.consumed, produced: io.produced, status })
+            }
             Err(error) => {
                 self.state = DecoderState::Failed(error);
                 Err(error)
@@ -492,10 +500,9 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                     bytes[*len] = byte;
                     *len += 1;
                     if let Some((header, _)) = Header::parse(&bytes[..*len])? {
-                        let mut crc = Crc32::new();
-                        bytes[..*len].iter().for_each(|&byte| crc.update(byte));
-                        self.body.crc = crc;
+                        self.body.crc = header.checksum(&bytes[..*len]);
                         self.header = Some(header);
+                        self.code = (io.consumed as u64).wrapping_neg();
                         self.accept(&header)?;
                         self.state = DecoderState::Start { code: 0, len: 0 };
                     }
@@ -536,9 +543,7 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                             .fold(0, |n, &b| n << 8 | u32::from(b));
                         DecoderState::Checksum { bytes, len }
                     } else {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     };
                 }
                 DecoderState::Checksum { bytes, len } => {
@@ -549,9 +554,7 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                         *bytes |= u32::from(byte) << (8 * *len);
                         *len += 1;
                     } else if *bytes == self.body.crc.value() {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     } else {
                         return Err(Error::Checksum);
                     }
@@ -559,6 +562,17 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                 DecoderState::Failed(error) => return Err(*error),
             }
         }
+    }
+
+    /// Ends a frame, which must be as long as its header states.
+    fn done(&mut self, io: &Io) -> Result<Status, Error> {
+        let code = self.code.wrapping_add(io.consumed as u64);
+        if self.header.and_then(|header| header.code_size).is_some_and(|size| size != code) {
+            return Err(Error::Corrupt);
+        }
+        let (len, bytes) = AT_HEADER;
+        self.state = DecoderState::Header { bytes, len };
+        Ok(Status::Done)
     }
 
     /// Refuses what it cannot or must not decode.

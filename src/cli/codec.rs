@@ -9,7 +9,7 @@ use super::report::{Meter, Trouble};
 
 /// Bytes moved at once. Small, since the progress bar moves as often, and high
 /// levels are slow.
-const PIECE: usize = 8 << 10;
+pub(crate) const PIECE: usize = 8 << 10;
 
 /// What went wrong, and on which side.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Read(io::Error),
     Write(io::Error),
     Codec(Error),
+    /// No thread can be had.
+    Thread(io::Error),
     /// On the side of who was told of a frame.
     Told(Trouble),
 }
@@ -62,12 +64,12 @@ pub(crate) fn encode(
                 Status::Done => return Ok(()),
             }
         }
-        meter.tick(meter.read);
+        meter.tick(meter.read, meter.read);
     }
 }
 
-/// Decompresses all frames of `input`, of which there must be one at least,
-/// and tells of each when it is done.
+/// Decompresses all frames of `input`, which must not be empty, and tells of each
+/// when it is done.
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
@@ -81,7 +83,7 @@ pub(crate) fn decode(
     // Of what was read and written: up to where it is decoded, up to where
     // frames are done.
     let (mut decoded, mut complete) = (0, 0);
-    let mut given = 0;
+    let mut given = meter.written;
     loop {
         let progress = decoder.decode(&code[start..end], &mut content)?;
         start += progress.consumed;
@@ -96,7 +98,7 @@ pub(crate) fn decode(
         }
         let drained = progress.status != Status::OutputFull;
         if !drained || start == end {
-            meter.tick(meter.written);
+            meter.tick(meter.read, meter.written);
         }
         if drained && start == end {
             (start, end) = (0, fill(input, &mut code)?);

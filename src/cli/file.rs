@@ -11,6 +11,9 @@ use tempfile::{Builder, NamedTempFile};
 
 use super::report::{Trouble, printable};
 
+/// What the names of temporary files begin with.
+pub(crate) const TEMPORARY: &str = ".statesmix-";
+
 /// What is read.
 pub(crate) struct Input {
     pub(crate) reader: Box<dyn Read>,
@@ -43,7 +46,9 @@ impl Input {
         }
         let kind = fs::metadata(name).map_err(cannot)?.file_type();
         if kind.is_dir() {
-            return Err(Trouble::warning("is a directory, skipping (pack it with tar first)"));
+            return Err(Trouble::warning(
+                "is a directory, skipping (-r takes the files in it; tar makes one of it)",
+            ));
         }
         if !kind.is_file() && !accept.devices {
             return Err(Trouble::warning("is not a regular file, skipping (-c reads it)"));
@@ -178,7 +183,7 @@ impl Partial {
     fn new(path: PathBuf, source: Option<&Metadata>, force: bool) -> Result<Self, Trouble> {
         let mut builder = Builder::new();
         // Not longer for a long name, which may be as long as names can be.
-        builder.prefix(".statesmix-");
+        builder.prefix(TEMPORARY);
         // Until a file that might be private has the mode of its source it is
         // readable to nobody else.
         #[cfg(unix)]

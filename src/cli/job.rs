@@ -2,14 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use statesmix::{Error, Level, Options};
 
 use super::args::{Args, Mode, Target};
-use super::codec::{self, Fault};
+use super::bench;
+use super::codec::{self, Fault, Frame};
 use super::file::{Accept, Input, Output};
+use super::frames::{self, Cut, Threads};
 use super::list::{List, Sum};
 use super::report::{Meter, Trouble, printable, say, size};
 
@@ -21,6 +23,8 @@ pub(crate) struct Job<'a> {
     /// The highest level within the memory limit.
     limit: Level,
     list: List,
+    /// Whether a line of the benchmark has been printed.
+    begun: bool,
 }
 
 impl<'a> Job<'a> {
@@ -31,7 +35,7 @@ impl<'a> Job<'a> {
             .take_while(|level| level.memory() as u64 <= limit)
             .last()
             .unwrap_or(Level::MIN);
-        Self { args, limit, list: List::default() }
+        Self { args, limit, list: List::new(args.json), begun: false }
     }
 
     pub(crate) fn run(&mut self, name: &OsStr) -> Result<(), Trouble> {
@@ -40,38 +44,43 @@ impl<'a> Job<'a> {
         let accept = Accept {
             links: args.force || leaves_source && !args.remove,
             devices: leaves_source,
-            terminal: args.mode == Mode::Compress,
+            terminal: args.mode.reads_any(),
         };
         let mut input = Input::open(name, accept)?;
+        if args.mode == Mode::Bench {
+            return self.bench(input, name);
+        }
         let mut output = self.output(name, &input)?;
         let len = input.len();
         let mut meter = Meter::new(name, len, args.quiet > 0 || self.prints(&output));
-        let mut frames = Sum::default();
+        let mut sum = Sum::default();
         let result = match args.mode {
             Mode::Compress => {
-                let mut options = Options::new(args.level).checksum(args.checksum);
+                let (reader, writer) = (&mut *input.reader, output.writer());
                 // Files in /proc say 0 and are not.
-                if let Some(len) = len.filter(|&len| len > 0) {
-                    options = options.content_size(len);
-                }
-                codec::encode(&mut *input.reader, output.writer(), options, &mut meter)
+                let total = len.filter(|&len| len > 0);
+                compress(reader, writer, args, args.level, total, &mut meter)
             }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
-                codec::decode(reader, writer, self.limit, &mut meter, |frame| {
-                    frames.add(&frame);
+                let done = |frame| {
+                    sum.add(&frame);
                     if args.mode == Mode::List && args.verbose {
-                        self.list.show_frame(frames.frames, &frame, name)?;
+                        self.list.show_frame(sum.frames, &frame, name)?;
                     }
                     Ok(())
-                })
+                };
+                match args.mode {
+                    Mode::List => frames::survey(reader, self.limit, &mut meter, done),
+                    _ => decompress(reader, writer, args, self.limit, &mut meter, done),
+                }
             }
         };
         let (read, written) = (meter.read, meter.written);
         let rate = meter.rate(if args.mode == Mode::Compress { read } else { written });
         drop(meter);
         match (result, args.mode) {
-            (Ok(()), Mode::List) => return self.list.show_file(&frames, name),
+            (Ok(()), Mode::List) => return self.list.show_file(&sum, name),
             (Ok(()), _) => {}
             (Err(Fault::Codec(Error::LevelLimit(level))), Mode::List) => {
                 self.list.show_unknown(level, len, name)?;
@@ -80,7 +89,7 @@ impl<'a> Job<'a> {
                      --memlimit-decompress)"
                 )));
             }
-            (Err(fault), _) => return Err(self.explain(fault, read, frames.compressed)),
+            (Err(fault), _) => return Err(self.explain(fault, read, sum.compressed)),
         }
         output.commit(input.metadata.as_ref())?;
         if args.remove {
@@ -96,6 +105,15 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
+    /// Benchmarks the input.
+    fn bench(&mut self, mut input: Input, name: &OsStr) -> Result<(), Trouble> {
+        let mut content = Vec::new();
+        let read = input.reader.read_to_end(&mut content).map_err(Fault::Read);
+        let first = !std::mem::replace(&mut self.begun, true);
+        let result = read.and_then(|_| bench::run(self.args, &content, name, first));
+        result.map_err(|fault| self.explain(fault, content.len() as u64, 0))
+    }
+
     /// Whether the user reads on the terminal what is being put out: no
     /// progress bar then.
     fn prints(&self, output: &Output) -> bool {
@@ -108,7 +126,7 @@ impl<'a> Job<'a> {
 
     /// What comes after the last file.
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
-        self.list.show_total()
+        if self.args.mode == Mode::List { self.list.finish() } else { Ok(()) }
     }
 
     fn output(&self, name: &OsStr, input: &Input) -> Result<Output, Trouble> {
@@ -154,6 +172,7 @@ impl<'a> Job<'a> {
             Fault::Read(error) => format!("cannot read: {error}"),
             Fault::Write(error) => return Trouble::write("the output", &error),
             Fault::Told(trouble) => return trouble,
+            Fault::Thread(error) => format!("cannot start a thread: {error}"),
             Fault::Codec(Error::ContentSize) => {
                 "changed its size while being read (try again, or use a pipe)".into()
             }
@@ -194,20 +213,61 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Decompresses all frames of `input`, up to level `limit`, and tells of each.
+pub(crate) fn decompress(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    args: &Args,
+    limit: Level,
+    meter: &mut Meter,
+    done: impl FnMut(Frame) -> Result<(), Trouble>,
+) -> Result<(), Fault> {
+    match args.decompress_threads() {
+        Threads { count: 1, .. } => codec::decode(input, output, limit, meter, done),
+        threads => frames::decode(input, output, limit, threads, meter, done),
+    }
+}
+
+/// Compresses all of `input`, of `total` bytes if that is known, as the arguments
+/// say, but at `level`.
+pub(crate) fn compress(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    args: &Args,
+    level: Level,
+    total: Option<u64>,
+    meter: &mut Meter,
+) -> Result<(), Fault> {
+    let checksum = args.checksum;
+    if let Some(frame_size) = args.frame_size(level) {
+        let cut = Cut { level, checksum, frame_size, total, threads: args.compress_threads() };
+        return frames::encode(input, output, cut, meter);
+    }
+    let options = Options::new(level).checksum(checksum);
+    let options = total.map_or(options, |total| options.content_size(total));
+    codec::encode(input, output, options, meter)
+}
+
+/// Whether it has the suffix of compressed files.
+pub(crate) fn has_suffix(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == SUFFIX)
+}
+
 /// The name of the result: with or without the suffix.
 fn result_name(mode: Mode, name: &OsStr) -> Result<PathBuf, Trouble> {
     let path = Path::new(name);
-    let has_suffix = path.extension().is_some_and(|extension| extension == SUFFIX);
-    match (mode, has_suffix) {
+    let with = |suffix: &str| {
+        let mut result = OsString::from(name);
+        result.push(".");
+        result.push(suffix);
+        Ok(result.into())
+    };
+    match (mode, has_suffix(path)) {
+        (Mode::Explain, _) => with("html"),
         (Mode::Compress, true) => Err(Trouble::warning(
             "has the suffix .smx already, skipping (-c and -o compress it all the same)",
         )),
-        (Mode::Compress, false) => {
-            let mut result = OsString::from(name);
-            result.push(".");
-            result.push(SUFFIX);
-            Ok(result.into())
-        }
+        (Mode::Compress, false) => with(SUFFIX),
         (_, true) => Ok(path.with_extension("")),
         (_, false) => Err(Trouble::error(
             "does not end in .smx, so its result has no name (give one with -o, or use -c)",

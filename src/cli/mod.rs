@@ -1,23 +1,33 @@
 //! From the command line to the exit code.
 
 mod args;
+mod bench;
 mod codec;
 mod file;
+mod frames;
 mod job;
 mod list;
+mod manual;
+mod options;
+mod pool;
 mod report;
+mod walk;
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use args::{Args, Command, HELP};
+use args::{Args, Command};
 use job::Job;
 use report::{Reporter, Trouble};
+use walk::Walk;
 
 pub(crate) fn main() -> ExitCode {
-    let args = match args::parse(std::env::args_os()) {
+    let args = match args::parse_own() {
         Ok(Command::Run(args)) => args,
-        Ok(Command::Help) => return print(HELP),
+        Ok(Command::Help) => return print(&manual::help()),
+        Ok(Command::Generate(what)) => return print(&manual::generate(what)),
         Ok(Command::Version) => {
             return print(concat!("statesmix ", env!("CARGO_PKG_VERSION"), "\n"));
         }
@@ -36,18 +46,31 @@ fn run(args: &Args) -> ExitCode {
     }
     let mut job = Job::new(args);
     for name in &args.files {
-        if let Err(trouble) = job.run(name) {
-            let nobody_listens = matches!(trouble, Trouble::ClosedPipe);
-            reporter.tell(Some(name), trouble);
-            if nobody_listens {
-                return reporter.exit_code();
+        let done = if args.recursive && is_directory(name, args.force) {
+            match Walk::new(name.as_ref(), !args.mode.reads_any()) {
+                Ok(mut files) => files.try_for_each(|(name, found)| {
+                    let result = found.and_then(|()| job.run(&name));
+                    reporter.tell_result(&name, result)
+                }),
+                Err(trouble) => reporter.tell_result(name, Err(trouble)),
             }
+        } else {
+            reporter.tell_result(name, job.run(name))
+        };
+        if done.is_break() {
+            return reporter.exit_code();
         }
     }
     if let Err(trouble) = job.finish() {
         reporter.tell(None, trouble);
     }
     reporter.exit_code()
+}
+
+/// Whether it is a directory, or a link to one if links are followed.
+fn is_directory(name: &OsStr, follow: bool) -> bool {
+    let there = if follow { fs::metadata(name) } else { fs::symlink_metadata(name) };
+    there.is_ok_and(|there| there.is_dir())
 }
 
 fn print(text: &str) -> ExitCode {
