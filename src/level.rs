@@ -87,9 +87,9 @@ pub(crate) trait ModelCore: Sized {
     /// [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
     fn start(&mut self, level: Level, memory: &mut [u8]);
-    /// Leaves the model, between two bytes, as one to resume from: in `memory`,
-    /// and in the numbers that `carry` is shown.
-    fn leave(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32);
+    /// Shows `carry`, between two bytes, the numbers that a model is beside its
+    /// memory, and takes what it returns for them.
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32);
     /// Makes it the model of `level` that left `memory`; `carry` returns the
     /// numbers that it was shown then.
     fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32);
@@ -148,9 +148,9 @@ macro_rules! levels {
                 }
             }
 
-            fn leave(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+            fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
                 match &mut self.0 {
-                    $($each::$name(model) => model.leave(memory, carry),)*
+                    $($each::$name(model) => model.carry(carry),)*
                 }
             }
 
@@ -230,8 +230,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         self.0.start(memory);
     }
 
-    fn leave(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
-        self.0.leave(memory, carry);
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.0.carry(carry);
     }
 
     fn resume(&mut self, _: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {

@@ -157,15 +157,6 @@ pub(crate) fn clip(x: i32) -> (i32, u32) {
     (x, squash(x))
 }
 
-/// Lets rows that have learned from samples learn faster from what comes now.
-pub(crate) fn quicken(rows: &mut [u8], inputs: usize) {
-    const USES: u16 = 255;
-    for row in rows.chunks_exact_mut(row_bytes(inputs)) {
-        let uses = &mut row.as_chunks_mut().0[inputs];
-        *uses = u16::from_le_bytes(*uses).min(USES).to_le_bytes();
-    }
-}
-
 /// Sets all weights of all rows to those of `weight` (Q14), uses to 0.
 pub(crate) fn reset(rows: &mut [u8], inputs: usize, weight: impl Fn(usize) -> i16) {
     for row in rows.chunks_exact_mut(row_bytes(inputs)) {

@@ -196,17 +196,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         self.predict(memory);
     }
 
-    /// Leaves the model, between two bytes, as one that [`Self::resume`] may go
-    /// on from: in `memory`, and in the numbers that `carry` is shown.
-    pub(crate) fn leave(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
-        let tables = Self::tables(memory);
-        mixer::quicken(tables.weights, M);
-        mixer::quicken(tables.final_weights, FINAL_INPUTS);
-        self.carry(carry);
-    }
-
     /// Goes on from where a model left `memory`; `carry` returns the numbers
-    /// that it was shown then.
+    /// that [`Self::carry`] showed it then.
     pub(crate) fn resume(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
         *self = Self::BLANK;
         self.carry(carry);
@@ -216,7 +207,7 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
     /// Passes what is known between two bytes through `carry`, as far as
     /// [`Self::start_byte`] does not find it again. Whatever comes back is valid.
-    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
         self.recent.carry(carry);
         self.matches.iter_mut().for_each(|model| model.carry(carry));
         self.recurrent.iter_mut().for_each(|model| model.ssm.carry(carry));

@@ -74,9 +74,12 @@ fn one_level_makes_what_any_level_makes() {
         let mut memory = vec![0; level(number).dictionary()];
         let mut trainer = Trainer::<_, M>::new(level(number), &mut memory[..]).unwrap();
         samples.iter().for_each(|sample| trainer.learn(sample));
-        let file = trained(number, &samples);
+        let file = trainer.finish();
+        let mut memory = vec![0; level(number).dictionary()];
+        let mut trainer = Trainer::<_, AnyLevel>::new(level(number), &mut memory[..]).unwrap();
+        samples.iter().for_each(|sample| trainer.learn(sample));
         assert!(trainer.finish() == file);
-        let dictionary = Dictionary::new(&file).unwrap();
+        let dictionary = Dictionary::new(file).unwrap();
         for message in lines(3, 20) {
             let (mut a, mut b) = (vec![0; 99], vec![0; 99]);
             let n = dictionary.compress::<M>(Heap::new(), &message, &mut a).unwrap();

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
-use statesmix::{Dictionary, Error, Heap, Level, Trainer};
+use statesmix::{Dictionary, Error, train};
 
 use super::args::{Args, Mode, Target};
 use super::codec::Fault;
@@ -45,27 +45,25 @@ fn bad(error: Error) -> Trouble {
     })
 }
 
-/// A dictionary being made.
-#[derive(Debug)]
+/// The messages to make a dictionary of.
+#[derive(Debug, Default)]
 pub(crate) struct Training {
-    trainer: Trainer<Heap>,
-    /// Whether each file is a message, not each line.
-    whole: bool,
-    messages: u64,
+    messages: Vec<Vec<u8>>,
 }
 
 impl Training {
-    pub(crate) fn new(level: Level, whole: bool) -> Result<Self, Error> {
-        Ok(Self { trainer: Trainer::new(level, Heap::new())?, whole, messages: 0 })
-    }
-
-    /// Learns from the messages in `input`. Empty ones teach nothing.
-    pub(crate) fn learn(&mut self, input: &mut dyn Read, meter: &mut Meter) -> Result<(), Fault> {
+    /// Takes the messages in `input`: its lines, or `whole` as it is. Empty ones
+    /// teach nothing.
+    pub(crate) fn take(
+        &mut self,
+        input: &mut dyn Read,
+        whole: bool,
+        meter: &mut Meter,
+    ) -> Result<(), Fault> {
         let mut input = BufReader::new(input);
-        let mut message = Vec::new();
         loop {
-            message.clear();
-            let read = if self.whole {
+            let mut message = Vec::new();
+            let read = if whole {
                 input.read_to_end(&mut message)
             } else {
                 input.read_until(b'\n', &mut message)
@@ -74,21 +72,20 @@ impl Training {
             if read == 0 {
                 return Ok(());
             }
-            if !self.whole {
+            if !whole {
                 message.pop_if(|&mut last| last == b'\n');
             }
             if !message.is_empty() {
-                self.trainer.learn(&message);
-                self.messages += 1;
+                self.messages.push(message);
             }
             meter.read += read as u64;
             meter.tick(meter.read, meter.read);
         }
     }
 
-    /// Writes the dictionary; returns the number of messages that it is made of.
-    pub(crate) fn finish(mut self, args: &Args) -> Result<u64, Trouble> {
-        if self.messages == 0 {
+    /// Makes the dictionary and writes it; returns the number of messages.
+    pub(crate) fn finish(self, args: &Args) -> Result<usize, Trouble> {
+        if self.messages.is_empty() {
             return Err(Trouble::error("there are no messages to make a dictionary of"));
         }
         let mut output = match &args.target {
@@ -106,10 +103,12 @@ impl Training {
                 Output::Stdout(stdout.lock())
             }
         };
-        let written = output.writer().write_all(self.trainer.finish());
+        let dictionary = train(args.level, self.messages.iter().map(Vec::as_slice))
+            .map_err(|error| Trouble::error(error.to_string()))?;
+        let written = output.writer().write_all(&dictionary);
         written.map_err(|error| Trouble::write("the output", &error))?;
         output.commit(None)?;
-        Ok(self.messages)
+        Ok(self.messages.len())
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Job<'a> {
     args: &'a Args,
     /// The highest level within the memory limit, and the dictionary.
     limit: Setting<'a>,
-    /// The dictionary being made, and whether a sample was left out.
-    training: Option<Training>,
+    /// The samples for a dictionary, and whether one is missing.
+    training: Training,
     incomplete: bool,
     list: List,
     /// Whether a line of the benchmark has been printed.
@@ -41,7 +41,7 @@ impl<'a> Job<'a> {
             .unwrap_or(Level::MIN);
         let limit = Setting { level, dictionary };
         let list = List::new(args.json);
-        Self { args, limit, training: None, incomplete: false, list, begun: false }
+        Self { args, limit, training: Training::default(), incomplete: false, list, begun: false }
     }
 
     pub(crate) fn run(&mut self, name: &OsStr) -> Result<(), Trouble> {
@@ -143,21 +143,17 @@ impl<'a> Job<'a> {
             return Err(Trouble::error("is sample and output (give -o another name)"));
         }
         let mut meter = Meter::new(name, input.len(), self.args.quiet > 0);
-        let result = match &mut self.training {
-            Some(training) => training.learn(&mut *input.reader, &mut meter),
-            none => Training::new(self.args.level, self.args.whole_files)
-                .map_err(Fault::Codec)
-                .and_then(|new| none.insert(new).learn(&mut *input.reader, &mut meter)),
-        };
+        let whole = self.args.whole_files;
+        let result = self.training.take(&mut *input.reader, whole, &mut meter);
         result.map_err(|fault| self.explain(fault, meter.read, 0))
     }
 
     /// Writes the dictionary, unless a sample is missing.
     fn finish_training(&mut self) -> Result<(), Trouble> {
-        let Some(training) = self.training.take().filter(|_| !self.incomplete) else {
+        if self.incomplete {
             return Err(Trouble::error("no dictionary was made, for samples are missing"));
-        };
-        let messages = training.finish(self.args)?;
+        }
+        let messages = std::mem::take(&mut self.training).finish(self.args)?;
         if self.args.verbose {
             let bytes = self.args.level.dictionary();
             say(&format!("{messages} messages -> a dictionary of {bytes} bytes"));

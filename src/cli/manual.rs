@@ -54,8 +54,9 @@ const SECTIONS: &[(&str, &str)] = &[
          it: keep it as long as them.\n\
          \n\
          With --train the newline that ends a line is not part of the message; empty lines and \
-         files are left out. Give the best samples last: at low levels the dictionary has no \
-         room for many.",
+         files are left out. Messages are mixed up, as each will have to do without the one \
+         before it. Where they go on as a stream, give the stream to --train-files as one \
+         message.",
     ),
     (
         "List",
