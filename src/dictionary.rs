@@ -2,7 +2,7 @@
 //!
 //! A model is its workspace and a few numbers beside it; a dictionary is an
 //! image of both. Starting from one is copying, so it may lie in flash, and a
-//! microcontroller needs no time to learn. `docs/format.md`, section 7, has the
+//! microcontroller needs no time to learn. `docs/format.md`, section 9, has the
 //! bytes.
 
 use crate::error::Error;
