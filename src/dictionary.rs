@@ -56,7 +56,8 @@ impl<'a> Dictionary<'a> {
     ///
     /// This reads them once, for their checksum, which tells of accidents. It
     /// does not tell who made them; but whatever they hold, decoding with them
-    /// gives content or an error.
+    /// gives content or an error. (With overflow checks, as in debug builds, a
+    /// forged one of level 3 or more may set these off.)
     ///
     /// # Errors
     /// [`Error::NotDictionary`], [`Error::Version`], and
