@@ -18,6 +18,8 @@ pub enum Error {
     OutputFull,
     /// The content is not as long as was declared to the encoder.
     ContentSize,
+    /// The options of the encoder do not provide for sync points.
+    NoSyncPoints,
     /// The encoder or decoder was used after it had finished or failed.
     Finished,
     /// The input does not begin with a statesmix frame.
@@ -56,6 +58,7 @@ impl core::fmt::Display for Error {
             }
             Self::OutputFull => f.write_str("the output is full"),
             Self::ContentSize => f.write_str("the content is not as long as declared"),
+            Self::NoSyncPoints => f.write_str("the options do not provide for sync points"),
             Self::Finished => f.write_str("used after the end or after an error"),
             Self::NotStatesmix => f.write_str("not in statesmix format"),
             Self::Version(version) => {
@@ -88,6 +91,7 @@ impl From<Error> for std::io::Error {
             Error::NoSuchLevel
             | Error::DictionaryLevel(_)
             | Error::ContentSize
+            | Error::NoSyncPoints
             | Error::Finished => std::io::ErrorKind::InvalidInput,
             _ => std::io::ErrorKind::InvalidData,
         };

@@ -22,6 +22,7 @@ const HAS_CHECKSUM: u8 = 2;
 const HAS_DICTIONARY: u8 = 4;
 const HAS_FILTER: u8 = 8;
 const HAS_CODE_SIZE: u8 = 16;
+const HAS_SYNC_POINTS: u8 = 32;
 
 /// What a frame says of itself before its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub struct Header {
     /// [`Encoder`](crate::Encoder) cannot know it; whoever holds a complete
     /// frame can put it in with [`Self::write`].
     pub code_size: Option<u64>,
+    /// Whether there may be sync points in it, which is not so where the content
+    /// size is stated.
+    pub sync_points: bool,
 }
 
 impl Header {
@@ -68,7 +72,8 @@ impl Header {
             | flag(self.checksum, HAS_CHECKSUM)
             | flag(self.dictionary.is_some(), HAS_DICTIONARY)
             | flag(self.filter.is_some(), HAS_FILTER)
-            | flag(self.code_size.is_some(), HAS_CODE_SIZE);
+            | flag(self.code_size.is_some(), HAS_CODE_SIZE)
+            | flag(self.sync_points, HAS_SYNC_POINTS);
         let mut len = 5;
         if let Some(size) = self.content_size {
             len += write_size(size, &mut out[len..]);
@@ -106,7 +111,7 @@ impl Header {
             return Err(Error::Version(kind >> 4));
         }
         let level = Level::new(kind & 15).ok_or(Error::Corrupt)?;
-        if flags >= 32 {
+        if flags >= 64 || flags & HAS_SIZE != 0 && flags & HAS_SYNC_POINTS != 0 {
             return Err(Error::Corrupt);
         }
         let mut rest = rest.iter().copied();
@@ -117,6 +122,7 @@ impl Header {
             dictionary: None,
             filter: None,
             code_size: None,
+            sync_points: flags & HAS_SYNC_POINTS != 0,
         };
         if flags & HAS_SIZE != 0 {
             let Some(size) = read_size(&mut rest)? else {
@@ -258,6 +264,7 @@ mod tests {
                     dictionary,
                     filter,
                     code_size,
+                    sync_points: content_size.is_none() && level > 4,
                 })
             })
         })
@@ -292,7 +299,8 @@ mod tests {
         assert_eq!(Header::parse(b"hello"), Err(Error::NotStatesmix));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0xF6]), Err(Error::Version(15)));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0x0A, 0]), Err(Error::Corrupt));
-        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 32]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 64]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 33, 5]), Err(Error::Corrupt));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 1, 0x80, 0]), Err(Error::Corrupt));
         let long = [0xF5, b'S', b'M', 6, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
         assert_eq!(Header::parse(&long), Err(Error::Corrupt));

@@ -1,5 +1,9 @@
 //! `Read` and `Write` adapters.
 
+mod seek;
+
+pub use seek::SeekReader;
+
 use std::boxed::Box;
 use std::io::{self, Read, Write};
 
@@ -102,11 +106,22 @@ impl<T: Write> Write for Writer<T> {
         }
     }
 
-    /// Passes on what is complete so far. That is not all: the coder keeps a
-    /// few bytes until the frame ends.
+    /// If the options provide for sync points, makes one, so that all of the
+    /// content so far can be decoded from what the inner writer has got; see
+    /// [`Encoder::flush`] for its cost. Otherwise the coder keeps a few bytes
+    /// until the frame ends.
     fn flush(&mut self) -> io::Result<()> {
-        self.pass_on()?;
-        self.inner.flush()
+        loop {
+            self.pass_on()?;
+            match self.encoder.flush(&mut self.piece[..]) {
+                Ok(progress) => self.end = progress.produced,
+                Err(Error::NoSyncPoints) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.end == 0 {
+                return self.inner.flush();
+            }
+        }
     }
 }
 

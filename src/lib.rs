@@ -15,6 +15,8 @@ mod bit_history;
 mod coder;
 mod context;
 mod dictionary;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 mod error;
 mod fallback;
 mod frame;

@@ -65,12 +65,13 @@ pub struct Options {
     level: Level,
     content_size: Option<u64>,
     checksum: bool,
+    sync_points: bool,
 }
 
 impl Options {
-    /// This level, a checksum, and no content size.
+    /// This level, a checksum, no content size and no sync points.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true }
+        Self { level, content_size: None, checksum: true, sync_points: false }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -85,6 +86,14 @@ impl Options {
     #[must_use]
     pub const fn checksum(mut self, on: bool) -> Self {
         self.checksum = on;
+        self
+    }
+
+    /// Whether [`Encoder::flush`] may be used; then the content size cannot be
+    /// stated. It costs a bit in all, beside what the sync points do.
+    #[must_use]
+    pub const fn sync_points(mut self, on: bool) -> Self {
+        self.sync_points = on;
         self
     }
 }
@@ -166,6 +175,8 @@ pub struct Encoder<W, M = AnyLevel> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EncoderState {
     Body,
+    /// As [`Self::Body`], but no content has come since a sync point.
+    Synced,
     Tail,
     Done,
     Failed(Error),
@@ -177,7 +188,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
-    /// size is 2^63 or more.
+    /// size is 2^63 or more, or is declared together with sync points.
     #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, memory: W) -> Result<Self, Error> {
         Self::with_dictionary(options, (), memory)
@@ -195,7 +206,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ) -> Result<Self, Error> {
         let dictionary = dictionary.dictionary();
         check::<M>(options.level, dictionary)?;
-        if options.content_size.is_some_and(|size| size > MAX_CONTENT_SIZE) {
+        let wrong = |size| size > MAX_CONTENT_SIZE || options.sync_points;
+        if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
         }
         let size = options.level.workspace();
@@ -207,6 +219,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             dictionary: dictionary.map(|dictionary| dictionary.id()),
             filter: None,
             code_size: None,
+            sync_points: options.sync_points,
         };
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
@@ -241,7 +254,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
-            EncoderState::Body => {}
+            EncoderState::Body | EncoderState::Synced => {}
             EncoderState::Failed(error) => return Err(error),
             EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
         }
@@ -268,9 +281,73 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
             self.crc.update(byte);
             self.taken += 1;
+            self.state = EncoderState::Body;
             consumed += 1;
         };
         Ok(Progress { consumed, produced, status })
+    }
+
+    /// Makes a sync point: what is written up to here decodes to all of the
+    /// content up to here, without what follows. To be called until it returns
+    /// [`Status::NeedsInput`]; if there was no content since the last sync point
+    /// it does nothing.
+    ///
+    /// It costs about six bytes; the model goes on.
+    ///
+    /// ```
+    /// # use statesmix::{Decoder, Encoder, Level, Options};
+    /// # let (mut ours, mut theirs) = ([0; Level::MIN.workspace()], [0; Level::MIN.workspace()]);
+    /// let options = Options::new(Level::MIN).sync_points(true);
+    /// let mut encoder: Encoder<_> = Encoder::new(options, &mut ours)?;
+    /// let mut decoder: Decoder<_> = Decoder::new(Level::MIN, &mut theirs);
+    /// for line in [b"21.5 48\n", b"21.6 48\n", b"21.6 49\n"] {
+    ///     let (mut code, mut text) = ([0; 64], [0; 64]);
+    ///     let len = encoder.encode(line, &mut code)?.produced;
+    ///     let len = len + encoder.flush(&mut code[len..])?.produced;
+    ///     let got = decoder.decode(&code[..len], &mut text)?;
+    ///     assert_eq!(&text[..got.produced], line);
+    /// }
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSyncPoints`] if the options do not provide for them,
+    /// [`Error::Finished`] after [`Self::finish`].
+    pub fn flush(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
+        if !self.options.sync_points {
+            return Err(Error::NoSyncPoints);
+        }
+        let mut produced = 0;
+        while self.pending.drain(output, &mut produced) {
+            match self.state {
+                EncoderState::Failed(error) => return Err(error),
+                EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+                EncoderState::Synced => {
+                    return Ok(Progress { consumed: 0, produced, status: Status::NeedsInput });
+                }
+                EncoderState::Body => {
+                    self.end_code(false);
+                    self.push_tail(4);
+                    self.coder = BitEncoder::new(false);
+                    self.state = EncoderState::Synced;
+                }
+            }
+        }
+        Ok(Progress { consumed: 0, produced, status: Status::OutputFull })
+    }
+
+    /// Codes that here is the end, or a sync point.
+    fn end_code(&mut self, end: bool) {
+        self.coder.encode(true, END_P, |b| self.pending.push(b));
+        if self.options.sync_points {
+            self.coder.encode(!end, RAW_P, |b| self.pending.push(b));
+        }
+    }
+
+    /// Writes the tail of the code, of `least` bytes or more.
+    fn push_tail(&mut self, least: usize) {
+        let (value, len) = self.coder.finish();
+        value.to_be_bytes()[..len.max(least)].iter().for_each(|&b| self.pending.push(b));
     }
 
     /// Ends the frame; to be called until it returns [`Status::Done`].
@@ -282,22 +359,20 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         while self.pending.drain(output, &mut produced) {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
-                EncoderState::Body => {
+                EncoderState::Body | EncoderState::Synced => {
                     match self.options.content_size {
                         Some(size) if size != self.taken => {
                             self.state = EncoderState::Failed(Error::ContentSize);
                             continue;
                         }
                         Some(_) => {}
-                        None => self.coder.encode(true, END_P, |b| self.pending.push(b)),
+                        None => self.end_code(true),
                     }
                     self.state = EncoderState::Tail;
                 }
                 EncoderState::Tail => {
-                    let (value, len) = self.coder.finish();
                     // The decoder reads four bytes ahead; a checksum feeds it.
-                    let len = if self.options.checksum { len } else { 4 };
-                    value.to_be_bytes()[..len].iter().for_each(|&b| self.pending.push(b));
+                    self.push_tail(if self.options.checksum { 0 } else { 4 });
                     if self.options.checksum {
                         let crc = self.crc.value().to_le_bytes();
                         crc.iter().for_each(|&b| self.pending.push(b));
@@ -315,6 +390,14 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// Bytes of content taken so far.
     pub fn content_bytes(&self) -> u64 {
         self.taken
+    }
+
+    /// How many of the 2^32 values of the coder are left to the content that
+    /// follows. With `n` bytes written, nothing waiting, the frame has come to
+    /// exactly `8 n + 32 - log2(range)` bits: what a single byte has cost is the
+    /// difference.
+    pub fn code_range(&self) -> u64 {
+        self.coder.range()
     }
 }
 
@@ -385,10 +468,21 @@ pub struct Decoder<W, M = AnyLevel, D = ()> {
 
 #[derive(Clone, Copy, Debug)]
 enum DecoderState {
-    Header { bytes: [u8; MAX_HEADER], len: usize },
-    Start { code: u32, len: u32 },
+    Header {
+        bytes: [u8; MAX_HEADER],
+        len: usize,
+    },
+    /// The first bytes of the code, or of that after a sync point.
+    Start {
+        code: u32,
+        len: u32,
+        synced: bool,
+    },
     Body,
-    Checksum { bytes: u32, len: usize },
+    Checksum {
+        bytes: u32,
+        len: usize,
+    },
     Failed(Error),
 }
 
@@ -401,12 +495,30 @@ struct Body<M> {
     fallback: Fallback,
     crc: Crc32,
     given: u64,
-    /// Whether the end flag has come, where the size is not known.
-    ended: bool,
+    /// What the end flag says, where the size is not known.
+    end: End,
     /// Bits of the current byte with a leading 1; 0 before the end flag.
     partial: u32,
     /// Code bytes fed since the current byte began.
     fed: u32,
+}
+
+/// How far the end of a code has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    No,
+    /// The end flag has come: what ends is still to be said if there are sync
+    /// points.
+    Flag,
+    Frame,
+    SyncPoint,
+}
+
+/// Why decoding a body has stopped.
+enum Stop {
+    Io(Status),
+    End,
+    SyncPoint,
 }
 
 const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
@@ -438,7 +550,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
                 given: 0,
-                ended: false,
+                end: End::No,
                 partial: 0,
                 fed: 0,
             },
@@ -504,10 +616,10 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                         self.header = Some(header);
                         self.code = (io.consumed as u64).wrapping_neg();
                         self.accept(&header)?;
-                        self.state = DecoderState::Start { code: 0, len: 0 };
+                        self.state = DecoderState::Start { code: 0, len: 0, synced: false };
                     }
                 }
-                DecoderState::Start { code, len } => {
+                DecoderState::Start { code, len, synced } => {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
@@ -516,12 +628,16 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                     if *len == 4
                         && let Some(header) = self.header
                     {
-                        let size = header.level.workspace();
-                        self.memory.prepare(size)?;
-                        let dictionary =
-                            self.primer.dictionary().filter(|_| header.dictionary.is_some());
-                        let memory = self.memory.bytes(size);
-                        self.body.start(header.level, dictionary, *code, memory);
+                        if *synced {
+                            self.body.resume(*code);
+                        } else {
+                            let size = header.level.workspace();
+                            self.memory.prepare(size)?;
+                            let dictionary =
+                                self.primer.dictionary().filter(|_| header.dictionary.is_some());
+                            let memory = self.memory.bytes(size);
+                            self.body.start(header.level, dictionary, *code, memory);
+                        }
                         self.state = DecoderState::Body;
                     }
                 }
@@ -529,8 +645,13 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                     let (body, header) = (&mut self.body, self.header.as_ref());
                     let header = header.ok_or(Error::Corrupt)?; // there is one in a body
                     let memory = self.memory.bytes(header.level.workspace());
-                    if let Some(status) = body.run(header.content_size, memory, io) {
-                        return Ok(status);
+                    match body.run(header, memory, io) {
+                        Stop::Io(status) => return Ok(status),
+                        Stop::SyncPoint => {
+                            self.state = DecoderState::Start { code: 0, len: 0, synced: true };
+                            continue;
+                        }
+                        Stop::End => {}
                     }
                     let (kept, rest) = body.coder.finish();
                     self.state = if header.checksum {
@@ -607,35 +728,45 @@ impl<M: Model> Body<M> {
         memory: &mut [u8],
     ) {
         begin(level, dictionary, &mut self.model, memory);
-        self.coder = BitDecoder::new(code, false);
         self.fallback = Fallback::new();
-        (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
+        self.given = 0;
+        self.resume(code);
     }
 
-    /// Decodes until something runs out (the status) or the content, of `size`
-    /// bytes if that is known, ends.
-    fn run(&mut self, size: Option<u64>, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+    /// Goes on with the code after a sync point, which begins with `code`.
+    fn resume(&mut self, code: u32) {
+        self.coder = BitDecoder::new(code, false);
+        (self.end, self.partial, self.fed) = (End::No, 0, 0);
+    }
+
+    /// Decodes until something runs out or ends.
+    fn run(&mut self, header: &Header, memory: &mut [u8], io: &mut Io) -> Stop {
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
-                    return Some(Status::NeedsInput);
+                    return Stop::Io(Status::NeedsInput);
                 };
                 self.coder.feed(byte);
                 self.fed += 1;
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match size {
-                    Some(size) if self.given == size => return None,
-                    None if self.ended => return None,
-                    None if self.coder.decode(END_P) => self.ended = true,
+                match (header.content_size, self.end) {
+                    (Some(size), _) if self.given == size => return Stop::End,
+                    (None, End::No) if self.coder.decode(END_P) => self.end = End::Flag,
+                    (None, End::Flag) if header.sync_points => {
+                        let goes_on = self.coder.decode(RAW_P);
+                        self.end = if goes_on { End::SyncPoint } else { End::Frame };
+                    }
+                    (None, End::Flag | End::Frame) => return Stop::End,
+                    (None, End::SyncPoint) => return Stop::SyncPoint,
                     _ => self.partial = 1,
                 }
                 continue;
             }
             if self.partial >= 256 {
                 if io.produced == io.output.len() {
-                    return Some(Status::OutputFull);
+                    return Stop::Io(Status::OutputFull);
                 }
                 let byte = self.partial as u8;
                 io.output[io.produced] = byte;

@@ -166,3 +166,21 @@ fn progress_and_bold_type_on_terminals_only() {
     assert!(output.contains("\x1b[1mstatesmix:"), "{output}");
     assert!(!run("-dc none.smx", "dumb").unwrap().1.contains('\x1b'));
 }
+
+#[test]
+fn explain() {
+    let place = Place::new();
+    place.put("a", sample(3000));
+    place.ok(&["-2", "--explain", "a"]);
+    assert_eq!(place.names(), ["a", "a.html"]);
+    let page = place.get("a.html");
+    assert!(text(&page).starts_with("<!DOCTYPE html>") && text(&page).ends_with("</html>\n"));
+    for words in ["<title>a: ", ">level 1<", ">level 2<", ">level 3<", "<svg"] {
+        assert!(text(&page).contains(words), "{words}");
+    }
+    place.fails(1, &["-2", "--explain", "a"], &["a.html exists already"]);
+    place.ok(&["-2", "--explain", "-fo", "b", "a"]);
+    assert_eq!(place.get("b"), page);
+    assert!(text(&place.pipe(&["-2", "--explain"], b"abc")).contains("3 bytes"));
+    place.fails(1, &["--explain", "--rm", "a"], &["--rm"]);
+}

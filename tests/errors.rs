@@ -188,7 +188,7 @@ fn dictionary_and_filter() {
     let dictionary = header(4, &[0x78, 0x56, 0x34, 0x12]);
     assert_eq!(decompress(&dictionary, Level::MIN), Err(Error::Dictionary(0x1234_5678)));
     assert_eq!(decompress(&header(8, &[7]), Level::MIN), Err(Error::Filter(7)));
-    for flags in [32, 64, 128, 255] {
+    for flags in [33, 64, 128, 255] {
         assert_eq!(decompress(&header(flags, &[]), Level::MIN), Err(Error::Corrupt));
     }
     for number in 10..16 {

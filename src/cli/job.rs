@@ -11,6 +11,7 @@ use super::args::{Args, Mode, Target};
 use super::bench;
 use super::codec::{self, Fault, Frame, Setting};
 use super::dictionary::{Training, is_output};
+use super::explain;
 use super::file::{Accept, Input, Output};
 use super::frames::{self, Cut, Threads};
 use super::list::{List, Sum};
@@ -76,6 +77,10 @@ impl<'a> Job<'a> {
                 let total = len.filter(|&len| len > 0);
                 compress(reader, writer, args, self.setting(), total, &mut meter)
             }
+            Mode::Explain => {
+                let quiet = args.quiet > 0 || self.prints(&output);
+                explain::run(&mut *input.reader, output.writer(), args.level, name, quiet)
+            }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
                 let done = |frame| {
@@ -114,6 +119,7 @@ impl<'a> Job<'a> {
             let name = printable(name);
             match args.mode {
                 Mode::Test => say(&format!("{name}: intact, {written} bytes, {rate}")),
+                Mode::Explain => say(&format!("{name}: explained")),
                 _ => say(&format!("{name}: {read} -> {written} bytes, {rate}")),
             }
         }
@@ -230,7 +236,7 @@ impl<'a> Job<'a> {
             Fault::Codec(Error::Memory { needed }) => {
                 let needed = size(needed as u64);
                 match self.args.mode {
-                    Mode::Compress => {
+                    mode if mode.reads_any() => {
                         format!("not enough memory, the level needs {needed} (use a lower one)")
                     }
                     _ => format!("not enough memory, to decompress it takes {needed}"),

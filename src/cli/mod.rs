@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod codec;
 mod dictionary;
+mod explain;
 mod file;
 mod frames;
 mod job;
