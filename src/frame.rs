@@ -60,7 +60,8 @@ impl Header {
     /// let (mut header, len) = Header::parse(&frame)?.unwrap();
     /// header.code_size = Some((frame.len() - len) as u64);
     /// let mut bytes = [0; Header::MAX_LEN];
-    /// let sized = [&bytes[..header.write(&mut bytes)], &frame[len..]].concat();
+    /// let written = header.write(&mut bytes);
+    /// let sized = [&bytes[..written], &frame[len..]].concat();
     /// assert_eq!(decompress(&sized, Level::MIN)?, b"so much depends upon");
     /// # Ok::<(), statesmix::Error>(())
     /// ```

@@ -96,6 +96,27 @@ impl Options {
         self.sync_points = on;
         self
     }
+
+    /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
+    /// on the stack while the encoder works.
+    #[inline(never)]
+    fn write_header(&self, dictionary: Option<u32>, pending: &mut Pending, crc: &mut Crc32) {
+        let header = Header {
+            level: self.level,
+            content_size: self.content_size,
+            checksum: self.checksum,
+            dictionary,
+            filter: None,
+            code_size: None,
+            sync_points: self.sync_points,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let len = header.write(&mut bytes);
+        for &byte in &bytes[..len] {
+            pending.push(byte);
+            crc.update(byte);
+        }
+    }
 }
 
 impl Default for Options {
@@ -212,17 +233,6 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
-        let header = Header {
-            level: options.level,
-            content_size: options.content_size,
-            checksum: options.checksum,
-            dictionary: dictionary.map(|dictionary| dictionary.id()),
-            filter: None,
-            code_size: None,
-            sync_points: options.sync_points,
-        };
-        let mut bytes = [0; MAX_HEADER];
-        let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
             model: M::BLANK,
@@ -238,10 +248,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
-            for &byte in &bytes[..len] {
-                encoder.pending.push(byte);
-                encoder.crc.update(byte);
-            }
+            let id = dictionary.map(|dictionary| dictionary.id());
+            options.write_header(id, &mut encoder.pending, &mut encoder.crc);
         }
         result
     }
@@ -470,7 +478,7 @@ pub struct Decoder<W, M = AnyLevel, D = ()> {
 enum DecoderState {
     Header {
         bytes: [u8; MAX_HEADER],
-        len: usize,
+        len: u8,
     },
     /// The first bytes of the code, or of that after a sync point.
     Start {
@@ -521,7 +529,7 @@ enum Stop {
     SyncPoint,
 }
 
-const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
+const AT_HEADER: (u8, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
@@ -605,19 +613,11 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
     fn run(&mut self, io: &mut Io) -> Result<Status, Error> {
         loop {
             match &mut self.state {
-                DecoderState::Header { bytes, len } => {
-                    let Some(byte) = io.next() else {
+                DecoderState::Header { .. } => {
+                    if !self.read_header(io)? {
                         return Ok(Status::NeedsInput);
-                    };
-                    bytes[*len] = byte;
-                    *len += 1;
-                    if let Some((header, _)) = Header::parse(&bytes[..*len])? {
-                        self.body.crc = header.checksum(&bytes[..*len]);
-                        self.header = Some(header);
-                        self.code = (io.consumed as u64).wrapping_neg();
-                        self.accept(&header)?;
-                        self.state = DecoderState::Start { code: 0, len: 0, synced: false };
                     }
+                    self.state = DecoderState::Start { code: 0, len: 0, synced: false };
                 }
                 DecoderState::Start { code, len, synced } => {
                     let Some(byte) = io.next() else {
@@ -683,6 +683,28 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                 DecoderState::Failed(error) => return Err(*error),
             }
         }
+    }
+
+    /// Whether all of the header was there. Apart from [`Self::run`], so that what
+    /// it needs is not on the stack while the model works.
+    #[inline(never)]
+    fn read_header(&mut self, io: &mut Io) -> Result<bool, Error> {
+        let DecoderState::Header { bytes, len } = &mut self.state else {
+            return Ok(true);
+        };
+        while let Some(byte) = io.next() {
+            bytes[usize::from(*len)] = byte;
+            *len += 1;
+            let bytes = &bytes[..usize::from(*len)];
+            if let Some((header, _)) = Header::parse(bytes)? {
+                self.body.crc = header.checksum(bytes);
+                self.header = Some(header);
+                self.code = (io.consumed as u64).wrapping_neg();
+                self.accept(&header)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Ends a frame, which must be as long as its header states.
