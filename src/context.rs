@@ -67,6 +67,17 @@ impl Recent {
         }
     }
 
+    /// Passes what is known between two bytes through `carry`.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        let high = carry((self.bytes >> 32) as u32);
+        self.bytes = u64::from(high) << 32 | u64::from(carry(self.bytes as u32));
+        self.words = self.words.map(&mut *carry);
+        for number in [&mut self.pos, &mut self.separators, &mut self.shapes, &mut self.brackets] {
+            *number = carry(*number);
+        }
+        self.place.carry(carry);
+    }
+
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or
     /// empty where the level has none.
     pub(crate) fn push(&mut self, byte: u8, history: &mut [u8], side: &mut [u8]) {
@@ -243,5 +254,18 @@ mod tests {
         let (a, b) = (after(b"The Cat"), after(b"the cat"));
         assert_eq!(a.words, b.words);
         assert_ne!(a.words[0], a.words[1]);
+    }
+    #[test]
+    fn all_that_is_known_is_carried() {
+        let left = after(b"{<one, two;(three\t4\n5 six,seven|eight\nnine ten\n11,");
+        let mut numbers = std::vec::Vec::new();
+        left.clone().carry(&mut |number| {
+            numbers.push(number);
+            number
+        });
+        let mut numbers = numbers.into_iter();
+        let mut back = Recent::new();
+        back.carry(&mut |_| numbers.next().unwrap());
+        assert_eq!(std::format!("{back:?}"), std::format!("{left:?}"));
     }
 }

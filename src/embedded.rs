@@ -4,6 +4,7 @@ use core::fmt;
 
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 
+use crate::dictionary::Primer;
 use crate::level::{AnyLevel, Model};
 use crate::stream::{Decoder, Encoder, Memory, Status};
 
@@ -158,8 +159,8 @@ impl<T: Write, W: Memory, M: Model, const N: usize> Write for Writer<T, W, M, N>
 
 /// Decompresses the frames that it reads, `N` bytes at a time.
 #[derive(Debug)]
-pub struct Reader<T, W, M = AnyLevel, const N: usize = 64> {
-    decoder: Decoder<W, M>,
+pub struct Reader<T, W, M = AnyLevel, const N: usize = 64, D = ()> {
+    decoder: Decoder<W, M, D>,
     inner: T,
     piece: [u8; N],
     start: usize,
@@ -167,9 +168,9 @@ pub struct Reader<T, W, M = AnyLevel, const N: usize = 64> {
     any: bool,
 }
 
-impl<T: Read, W: Memory, M: Model, const N: usize> Reader<T, W, M, N> {
+impl<T: Read, W: Memory, M: Model, D: Primer, const N: usize> Reader<T, W, M, N, D> {
     /// A reader of the content of the frames in `inner`.
-    pub fn new(inner: T, decoder: Decoder<W, M>) -> Self {
+    pub fn new(inner: T, decoder: Decoder<W, M, D>) -> Self {
         const { assert!(N > 0) };
         Self { decoder, inner, piece: [0; N], start: 0, end: 0, any: false }
     }
@@ -180,11 +181,11 @@ impl<T: Read, W: Memory, M: Model, const N: usize> Reader<T, W, M, N> {
     }
 }
 
-impl<T: Read, W, M, const N: usize> ErrorType for Reader<T, W, M, N> {
+impl<T: Read, W, M, D, const N: usize> ErrorType for Reader<T, W, M, N, D> {
     type Error = Error<T::Error>;
 }
 
-impl<T: Read, W: Memory, M: Model, const N: usize> Read for Reader<T, W, M, N> {
+impl<T: Read, W: Memory, M: Model, D: Primer, const N: usize> Read for Reader<T, W, M, N, D> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
         if buffer.is_empty() {
             return Ok(0);

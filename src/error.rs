@@ -24,12 +24,21 @@ pub enum Error {
     Finished,
     /// The input does not begin with a statesmix frame.
     NotStatesmix,
-    /// The frame was made by a version that this one cannot read.
+    /// The frame or the dictionary was made by a version that this one cannot
+    /// read.
     Version(u8),
     /// The frame needs a higher level than the caller allows.
     LevelLimit(Level),
     /// The frame needs this dictionary.
     Dictionary(u32),
+    /// The dictionary is for this level, not for the one asked for.
+    DictionaryLevel(Level),
+    /// The message was made with another dictionary.
+    OtherDictionary,
+    /// What should be a dictionary is none.
+    NotDictionary,
+    /// The dictionary is not as it was made.
+    DamagedDictionary,
     /// The frame needs this filter, which is not known.
     Filter(u8),
     /// The input ends within a frame.
@@ -59,6 +68,10 @@ impl core::fmt::Display for Error {
                 write!(f, "level {level} needs {} bytes, more than allowed", level.memory())
             }
             Self::Dictionary(id) => write!(f, "needs the dictionary with id {id:08x}"),
+            Self::DictionaryLevel(level) => write!(f, "the dictionary is for level {level}"),
+            Self::OtherDictionary => f.write_str("made with another dictionary"),
+            Self::NotDictionary => f.write_str("not a statesmix dictionary"),
+            Self::DamagedDictionary => f.write_str("the dictionary is damaged"),
             Self::Filter(id) => write!(f, "needs the unknown filter {id}"),
             Self::Truncated => f.write_str("the input ends in the middle of a frame"),
             Self::Corrupt => f.write_str("the input is damaged"),
@@ -75,9 +88,11 @@ impl From<Error> for std::io::Error {
         let kind = match error {
             Error::Truncated => std::io::ErrorKind::UnexpectedEof,
             Error::Memory { .. } | Error::LevelLimit(_) => std::io::ErrorKind::OutOfMemory,
-            Error::NoSuchLevel | Error::ContentSize | Error::NoSyncPoints | Error::Finished => {
-                std::io::ErrorKind::InvalidInput
-            }
+            Error::NoSuchLevel
+            | Error::DictionaryLevel(_)
+            | Error::ContentSize
+            | Error::NoSyncPoints
+            | Error::Finished => std::io::ErrorKind::InvalidInput,
             _ => std::io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

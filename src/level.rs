@@ -1,5 +1,6 @@
 //! Levels and what they need.
 
+use crate::dictionary;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
 
@@ -42,6 +43,12 @@ impl Level {
                 _ => 2048,
             }
     }
+
+    /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and
+    /// 256 more.
+    pub const fn dictionary(self) -> usize {
+        self.workspace() + dictionary::HEADER
+    }
 }
 
 impl Default for Level {
@@ -80,6 +87,12 @@ pub(crate) trait ModelCore: Sized {
     /// [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
     fn start(&mut self, level: Level, memory: &mut [u8]);
+    /// Shows `carry`, between two bytes, the numbers that a model is beside its
+    /// memory, and takes what it returns for them.
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32);
+    /// Makes it the model of `level` that left `memory`; `carry` returns the
+    /// numbers that it was shown then.
+    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
@@ -130,6 +143,29 @@ macro_rules! levels {
                         self.0 = $each::$name(ModelCore::BLANK);
                         if let $each::$name(model) = &mut self.0 {
                             model.start(level, memory);
+                        }
+                    })*
+                    _ => unreachable!("no such level"),
+                }
+            }
+
+            fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+                match &mut self.0 {
+                    $($each::$name(model) => model.carry(carry),)*
+                }
+            }
+
+            fn resume(
+                &mut self,
+                level: Level,
+                memory: &mut [u8],
+                carry: &mut impl FnMut(u32) -> u32,
+            ) {
+                match level.number() {
+                    $(n if n == $level % 10 => {
+                        self.0 = $each::$name(ModelCore::BLANK);
+                        if let $each::$name(model) = &mut self.0 {
+                            model.resume(level, memory, carry);
                         }
                     })*
                     _ => unreachable!("no such level"),
@@ -198,6 +234,14 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
     fn start(&mut self, _: Level, memory: &mut [u8]) {
         self.0.start(memory);
+    }
+
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.0.carry(carry);
+    }
+
+    fn resume(&mut self, _: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        self.0.resume(memory, carry);
     }
 
     #[inline]

@@ -15,6 +15,7 @@ mod bit_history;
 mod code;
 mod coder;
 mod context;
+mod dictionary;
 #[cfg(feature = "embedded-io")]
 pub mod embedded;
 mod error;
@@ -38,6 +39,9 @@ mod slice;
 mod ssm;
 mod stream;
 
+#[cfg(feature = "alloc")]
+pub use dictionary::train;
+pub use dictionary::{Dictionary, Primer, Trainer};
 pub use error::Error;
 pub use frame::{FORMAT_VERSION, Header};
 pub use level::{

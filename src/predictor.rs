@@ -200,6 +200,23 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         self.predict(memory);
     }
 
+    /// Goes on from where a model left `memory`; `carry` returns the numbers
+    /// that [`Self::carry`] showed it then.
+    pub(crate) fn resume(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        *self = Self::BLANK;
+        self.carry(carry);
+        self.start_byte(memory);
+        self.predict(memory);
+    }
+
+    /// Passes what is known between two bytes through `carry`, as far as
+    /// [`Self::start_byte`] does not find it again. Whatever comes back is valid.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.recent.carry(carry);
+        self.matches.iter_mut().for_each(|model| model.carry(carry));
+        self.recurrent.iter_mut().for_each(|model| model.ssm.carry(carry));
+    }
+
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     #[inline]
     pub(crate) fn p(&self) -> u32 {

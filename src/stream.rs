@@ -2,6 +2,7 @@
 //! pieces of any size. The pieces do not influence the bytes.
 
 use crate::coder::{BitDecoder, BitEncoder};
+use crate::dictionary::{Dictionary, Primer, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
@@ -99,12 +100,12 @@ impl Options {
     /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
     /// on the stack while the encoder works.
     #[inline(never)]
-    fn write_header(&self, pending: &mut Pending, crc: &mut Crc32) {
+    fn write_header(&self, dictionary: Option<u32>, pending: &mut Pending, crc: &mut Crc32) {
         let header = Header {
             level: self.level,
             content_size: self.content_size,
             checksum: self.checksum,
-            dictionary: None,
+            dictionary,
             filter: None,
             code_size: None,
             sync_points: self.sync_points,
@@ -210,10 +211,22 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
     /// size is 2^63 or more, or is declared together with sync points.
     #[inline(always)] // or its result would be on the stack twice
-    pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
-        if !M::supports(options.level) {
-            return Err(Error::NoSuchLevel);
-        }
+    pub fn new(options: Options, memory: W) -> Result<Self, Error> {
+        Self::with_dictionary(options, (), memory)
+    }
+
+    /// An encoder that begins with `dictionary`, which decoding needs too.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::DictionaryLevel`].
+    #[inline(always)]
+    pub fn with_dictionary(
+        options: Options,
+        dictionary: impl Primer,
+        mut memory: W,
+    ) -> Result<Self, Error> {
+        let dictionary = dictionary.dictionary();
+        check::<M>(options.level, dictionary)?;
         let wrong = |size| size > MAX_CONTENT_SIZE || options.sync_points;
         if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
@@ -234,8 +247,9 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // Started where it will stay: the result is large, and moving it would
         // take as much stack again.
         if let Ok(encoder) = &mut result {
-            encoder.model.start(options.level, encoder.memory.bytes(size));
-            options.write_header(&mut encoder.pending, &mut encoder.crc);
+            begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
+            let id = dictionary.map(|dictionary| dictionary.id());
+            options.write_header(id, &mut encoder.pending, &mut encoder.crc);
         }
         result
     }
@@ -448,9 +462,10 @@ pub(crate) fn encode_byte<M: Model>(
 /// # Ok::<(), statesmix::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Decoder<W, M = AnyLevel> {
+pub struct Decoder<W, M = AnyLevel, D = ()> {
     memory: W,
     limit: Level,
+    primer: D,
     header: Option<Header>,
     /// Bytes after the header, up to where this call began. (Modulo 2^64: in the
     /// call that read the header that is before it.)
@@ -520,10 +535,20 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
     pub const fn new(limit: Level, memory: W) -> Self {
+        Self::with_dictionary(limit, (), memory)
+    }
+
+    /// A decoder that knows `dictionary`, for the frames that need it.
+    pub const fn with_dictionary<D: Primer>(
+        limit: Level,
+        dictionary: D,
+        memory: W,
+    ) -> Decoder<W, M, D> {
         let (len, bytes) = AT_HEADER;
-        Self {
+        Decoder {
             memory,
             limit,
+            primer: dictionary,
             header: None,
             code: 0,
             state: DecoderState::Header { bytes, len },
@@ -539,7 +564,9 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             },
         }
     }
+}
 
+impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
     /// Takes what it can from `input` and writes what it can to `output`.
     /// [`Status::Done`] tells that a frame is complete and its checksum right;
     /// more input then begins another frame.
@@ -606,7 +633,10 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                         } else {
                             let size = header.level.workspace();
                             self.memory.prepare(size)?;
-                            self.body.start(header.level, *code, self.memory.bytes(size));
+                            let dictionary =
+                                self.primer.dictionary().filter(|_| header.dictionary.is_some());
+                            let memory = self.memory.bytes(size);
+                            self.body.start(header.level, dictionary, *code, memory);
                         }
                         self.state = DecoderState::Body;
                     }
@@ -694,7 +724,14 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             return Err(Error::LevelLimit(header.level));
         }
         if let Some(id) = header.dictionary {
-            return Err(Error::Dictionary(id));
+            match self.primer.dictionary() {
+                Some(dictionary) if dictionary.id() == id => {
+                    if dictionary.level() != header.level {
+                        return Err(Error::Corrupt);
+                    }
+                }
+                _ => return Err(Error::Dictionary(id)),
+            }
         }
         if let Some(id) = header.filter {
             return Err(Error::Filter(id));
@@ -705,8 +742,14 @@ impl<W: Memory, M: Model> Decoder<W, M> {
 
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
-    fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
-        self.model.start(level, memory);
+    fn start(
+        &mut self,
+        level: Level,
+        dictionary: Option<Dictionary>,
+        code: u32,
+        memory: &mut [u8],
+    ) {
+        begin(level, dictionary, &mut self.model, memory);
         self.fallback = Fallback::new();
         self.given = 0;
         self.resume(code);

@@ -22,16 +22,17 @@ pub(crate) enum Mode {
     List,
     Bench,
     Explain,
+    Train,
 }
 
 impl Mode {
     pub(crate) fn writes_file(self) -> bool {
-        matches!(self, Self::Compress | Self::Decompress | Self::Explain)
+        matches!(self, Self::Compress | Self::Decompress | Self::Explain | Self::Train)
     }
 
     /// Whether it reads files of any kind, not just compressed ones.
     pub(crate) fn reads_any(self) -> bool {
-        matches!(self, Self::Compress | Self::Bench | Self::Explain)
+        matches!(self, Self::Compress | Self::Bench | Self::Explain | Self::Train)
     }
 }
 
@@ -48,6 +49,11 @@ pub(crate) enum Target {
 pub(crate) struct Args {
     pub(crate) mode: Mode,
     pub(crate) level: Level,
+    /// Whether the command line names the level.
+    named_level: bool,
+    /// With --train, whether each file is a message.
+    pub(crate) whole_files: bool,
+    pub(crate) dictionary: Option<OsString>,
     /// The last level to benchmark; the first is `level`.
     pub(crate) bench_to: Option<Level>,
     pub(crate) target: Target,
@@ -72,6 +78,9 @@ impl Args {
         Self {
             mode: Mode::Compress,
             level: Level::DEFAULT,
+            named_level: false,
+            whole_files: false,
+            dictionary: None,
             bench_to: None,
             target: Target::Beside,
             checksum: true,
@@ -116,6 +125,11 @@ impl Args {
             Id::Test => self.mode = Mode::Test,
             Id::List => self.mode = Mode::List,
             Id::Explain => self.mode = Mode::Explain,
+            Id::Train | Id::TrainFiles => {
+                self.mode = Mode::Train;
+                self.whole_files = option.id == Id::TrainFiles;
+            }
+            Id::Dictionary => self.dictionary = Some(value),
             Id::Bench => {
                 self.mode = Mode::Bench;
                 if !value.is_empty() {
@@ -123,7 +137,10 @@ impl Args {
                 }
             }
             Id::BenchTo => self.bench_to = Some(parse_level(&text())?),
-            Id::Level => self.level = parse_level(&short.into_iter().collect::<String>())?,
+            Id::Level => {
+                self.level = parse_level(&short.into_iter().collect::<String>())?;
+                self.named_level = true;
+            }
             Id::Threads => self.threads = Some(parse_threads(&text())?),
             Id::FrameSize => self.frame_size = Some(parse_frame_size(&text())?),
             Id::NoCheck => self.checksum = false,
@@ -196,10 +213,11 @@ impl Args {
             if !self.mode.writes_file() {
                 return Err("-o does not go with -t, -l or -b".into());
             }
-            if self.files.len() > 1 || self.recursive {
+            if self.mode != Mode::Train && (self.files.len() > 1 || self.recursive) {
                 return Err("-o takes one input; use -c and redirect it to join several".into());
             }
         }
+        self.check_training()?;
         if self.json && self.mode != Mode::List {
             return Err("--json goes with -l".into());
         }
@@ -209,15 +227,43 @@ impl Args {
         if self.bench_to.is_some_and(|last| last < self.level) {
             return Err(format!("-e needs a level of at least {}, that of -b", self.level));
         }
-        self.check_memory()
+        if self.dictionary.is_some() {
+            return Ok(()); // which says the level, when it is loaded
+        }
+        self.check_memory(self.bench_to.unwrap_or(self.level), 0)
     }
 
-    /// Refuses what takes more memory than compressing may.
-    fn check_memory(&self) -> Result<(), String> {
+    /// Refuses what does not go with dictionaries and their making.
+    fn check_training(&self) -> Result<(), String> {
+        if self.mode == Mode::Explain && self.dictionary.is_some() {
+            return Err("-D does not go with --explain".into());
+        }
+        if self.bench_to.is_some() && self.dictionary.is_some() {
+            return Err("-e does not go with -D, which has one level".into());
+        }
+        if self.mode != Mode::Train {
+            return Ok(());
+        }
+        if self.remove || self.dictionary.is_some() {
+            return Err("--train goes with neither --rm nor -D".into());
+        }
+        if self.target == Target::Beside {
+            return Err("--train needs -o, the file to write the dictionary to".into());
+        }
+        if !self.named_level {
+            return Err("--train needs a level, such as -1: it will be that of all who use the \
+                        dictionary"
+                .into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a level that takes more memory than compressing may, together with
+    /// a dictionary of so many bytes.
+    pub(crate) fn check_memory(&self, level: Level, dictionary: u64) -> Result<(), String> {
         let Some(limit) = self.compress_limit.filter(|_| self.mode.reads_any()) else {
             return Ok(());
         };
-        let level = self.bench_to.unwrap_or(self.level);
         let (need, what) = match self.frame_size(level) {
             Some(size) => {
                 let need = frames::memory_to_compress(level, size);
@@ -225,6 +271,7 @@ impl Args {
             }
             None => (level.memory() as u64, String::new()),
         };
+        let need = need + dictionary;
         if need <= limit {
             return Ok(());
         }
@@ -267,6 +314,7 @@ pub(crate) fn parse(
     let defaults =
         Parser::from_args(defaults.to_string_lossy().split_whitespace().map(OsString::from));
     args.read(defaults, true).map_err(|error| format!("{ENVIRONMENT}: {error}"))?;
+    args.named_level = false;
     if let Some(command) = args.read(Parser::from_args(line), false)? {
         return Ok(command);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use statesmix::Level;
 
 use super::args::Args;
-use super::codec::Fault;
+use super::codec::{Fault, Setting};
 use super::job::{compress, decompress};
 use super::report::{Meter, Trouble, bold, printable, size};
 
@@ -15,7 +15,13 @@ use super::report::{Meter, Trouble, bold, printable, size};
 const LONG: Duration = Duration::from_secs(1);
 
 /// Prints a line for each level that the arguments ask for.
-pub(crate) fn run(args: &Args, content: &[u8], name: &OsStr, first: bool) -> Result<(), Fault> {
+pub(crate) fn run(
+    args: &Args,
+    setting: Setting,
+    content: &[u8],
+    name: &OsStr,
+    first: bool,
+) -> Result<(), Fault> {
     if first {
         let head = line(
             ["Level", "Memory", "Uncompressed", "Compressed", "Ratio"],
@@ -24,19 +30,21 @@ pub(crate) fn run(args: &Args, content: &[u8], name: &OsStr, first: bool) -> Res
         );
         print(&format!("{}\n", bold(head.trim_end(), io::stdout().is_terminal())))?;
     }
-    let last = args.bench_to.unwrap_or(args.level);
-    for level in (args.level.number()..=last.number()).filter_map(Level::new) {
+    let from = setting.level;
+    let last = args.bench_to.unwrap_or(from);
+    for level in (from.number()..=last.number()).filter_map(Level::new) {
+        let setting = Setting { level, ..setting };
         // Nothing is shown meanwhile: the line is the progress.
         let meter = || Meter::new(name, None, true);
         let total = Some(content.len() as u64);
         let (code, compressing) = fastest(|| {
             let mut code = Vec::new();
-            compress(&mut &content[..], &mut code, args, level, total, &mut meter())?;
+            compress(&mut &content[..], &mut code, args, setting, total, &mut meter())?;
             Ok(code)
         })?;
         let (back, decompressing) = fastest(|| {
             let mut back = Vec::new();
-            decompress(&mut &code[..], &mut back, args, level, &mut meter(), |_| Ok(()))?;
+            decompress(&mut &code[..], &mut back, args, setting, &mut meter(), |_| Ok(()))?;
             Ok(back)
         })?;
         if back != content {

@@ -3,7 +3,9 @@
 
 use std::io::{self, Read, Write};
 
-use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
+use statesmix::{
+    AnyLevel, Decoder, Dictionary, Encoder, Error, Header, Heap, Level, Options, Status,
+};
 
 use super::report::{Meter, Trouble};
 
@@ -29,6 +31,19 @@ impl From<Error> for Fault {
     }
 }
 
+/// The level (the highest one, for decoding), and the dictionary to begin with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) level: Level,
+    pub(crate) dictionary: Option<Dictionary<'a>>,
+}
+
+impl<'a> Setting<'a> {
+    pub(crate) fn decoder(self) -> Decoder<Heap, AnyLevel, Option<Dictionary<'a>>> {
+        Decoder::<_, AnyLevel>::with_dictionary(self.level, self.dictionary, Heap::new())
+    }
+}
+
 /// A frame that was decoded to its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
@@ -42,9 +57,10 @@ pub(crate) fn encode(
     input: &mut dyn Read,
     output: &mut dyn Write,
     options: Options,
+    dictionary: Option<Dictionary>,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
-    let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
+    let mut encoder: Encoder<_> = Encoder::with_dictionary(options, dictionary, Heap::new())?;
     let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);
     loop {
         let len = fill(input, &mut content)?;
@@ -73,11 +89,11 @@ pub(crate) fn encode(
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
-    limit: Level,
+    limit: Setting,
     meter: &mut Meter,
     mut done: impl FnMut(Frame) -> Result<(), Trouble>,
 ) -> Result<(), Fault> {
-    let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
+    let mut decoder = limit.decoder();
     let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);
     let (mut start, mut end) = (0, 0);
     // Of what was read and written: up to where it is decoded, up to where

@@ -7,9 +7,9 @@
 use std::io::{self, BufReader, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status, max_frame_len};
+use statesmix::{Encoder, Error, Header, Heap, Level, Options, Status, max_frame_len};
 
-use super::codec::{self, Fault, Frame, PIECE};
+use super::codec::{self, Fault, Frame, PIECE, Setting};
 use super::pool::{Line, Next, in_order};
 use super::report::{Meter, Trouble};
 
@@ -71,8 +71,8 @@ pub(crate) fn memory_to_compress(level: Level, frame_size: u64) -> u64 {
 
 /// How to cut a content and compress its frames.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
-    pub(crate) level: Level,
+pub(crate) struct Cut<'a> {
+    pub(crate) setting: Setting<'a>,
     pub(crate) checksum: bool,
     /// Bytes of content of each frame but the last one, which may have less.
     pub(crate) frame_size: u64,
@@ -100,7 +100,7 @@ pub(crate) fn encode(
 struct Encoding<'a> {
     input: &'a mut dyn Read,
     output: &'a mut dyn Write,
-    cut: Cut,
+    cut: Cut<'a>,
     budget: Budget,
     /// Bytes of content that the threads have coded.
     worked: &'a AtomicU64,
@@ -110,7 +110,7 @@ struct Encoding<'a> {
 
 impl Encoding<'_> {
     fn need(&self) -> u64 {
-        memory_to_compress(self.cut.level, self.cut.frame_size)
+        memory_to_compress(self.cut.setting.level, self.cut.frame_size)
     }
 }
 
@@ -166,9 +166,10 @@ fn encode_frame(
     stop: &AtomicBool,
     worked: &AtomicU64,
 ) -> Result<Coded, Error> {
-    let options = Options::new(cut.level).checksum(cut.checksum);
+    let options = Options::new(cut.setting.level).checksum(cut.checksum);
     let options = options.content_size(content.len() as u64);
-    let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
+    let mut encoder: Encoder<_> =
+        Encoder::with_dictionary(options, cut.setting.dictionary, Heap::new())?;
     let (mut frame, mut room) = (Vec::new(), vec![0; PIECE]);
     for mut piece in content.chunks(PIECE) {
         if stop.load(Ordering::Relaxed) {
@@ -260,7 +261,7 @@ impl<R: Read> Finder<R> {
 /// decompressed.
 pub(crate) fn survey(
     input: &mut dyn Read,
-    limit: Level,
+    limit: Setting,
     meter: &mut Meter,
     mut done: impl FnMut(Frame) -> Result<(), Trouble>,
 ) -> Result<(), Fault> {
@@ -287,7 +288,7 @@ pub(crate) fn survey(
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
-    limit: Level,
+    limit: Setting,
     threads: Threads,
     meter: &mut Meter,
     mut done: impl FnMut(Frame) -> Result<(), Trouble>,
@@ -310,7 +311,7 @@ pub(crate) fn decode(
 struct Decoding<'a, R, D> {
     finder: Finder<R>,
     output: &'a mut dyn Write,
-    limit: Level,
+    limit: Setting<'a>,
     budget: Budget,
     /// Bytes of code that the threads have decoded.
     worked: &'a AtomicU64,
@@ -346,7 +347,7 @@ impl<R: Read, D: FnMut(Frame) -> Result<(), Trouble>> Line for Decoding<'_, R, D
         };
         let need = memory(header.level, content, code);
         let too_large = content.max(code) > MAX_FRAME || need > self.budget.limit;
-        if header.level > self.limit || too_large {
+        if header.level > self.limit.level || too_large {
             return Ok(Next::End);
         }
         if !self.budget.take(need) {
@@ -374,7 +375,7 @@ impl<R: Read, D: FnMut(Frame) -> Result<(), Trouble>> Line for Decoding<'_, R, D
     }
 }
 
-fn decode_frame(found: &Found, limit: Level, stop: &AtomicBool, worked: &AtomicU64) -> Decoded {
+fn decode_frame(found: &Found, limit: Setting, stop: &AtomicBool, worked: &AtomicU64) -> Decoded {
     let mut content = Vec::new();
     let result = decode_into(&mut content, found, limit, stop, worked);
     let frame = Frame {
@@ -388,11 +389,11 @@ fn decode_frame(found: &Found, limit: Level, stop: &AtomicBool, worked: &AtomicU
 fn decode_into(
     content: &mut Vec<u8>,
     found: &Found,
-    limit: Level,
+    limit: Setting,
     stop: &AtomicBool,
     worked: &AtomicU64,
 ) -> Result<(), Error> {
-    let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
+    let mut decoder = limit.decoder();
     let mut room = vec![0; PIECE];
     let (head, code) = (std::iter::once(&found.head[..]), found.code.chunks(PIECE));
     for mut piece in head.chain(code) {

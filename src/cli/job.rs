@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Error, Level, Options};
+use statesmix::{Dictionary, Error, Level, Options};
 
 use super::args::{Args, Mode, Target};
 use super::bench;
-use super::codec::{self, Fault, Frame};
+use super::codec::{self, Fault, Frame, Setting};
+use super::dictionary::{Training, is_output};
 use super::explain;
 use super::file::{Accept, Input, Output};
 use super::frames::{self, Cut, Threads};
@@ -21,25 +22,36 @@ const SUFFIX: &str = "smx";
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
     args: &'a Args,
-    /// The highest level within the memory limit.
-    limit: Level,
+    /// The highest level within the memory limit, and the dictionary.
+    limit: Setting<'a>,
+    /// The samples for a dictionary, and whether one is missing.
+    training: Training,
+    incomplete: bool,
     list: List,
     /// Whether a line of the benchmark has been printed.
     begun: bool,
 }
 
 impl<'a> Job<'a> {
-    pub(crate) fn new(args: &'a Args) -> Self {
+    pub(crate) fn new(args: &'a Args, dictionary: Option<Dictionary<'a>>) -> Self {
         let limit = args.memory_limit.unwrap_or(u64::MAX);
-        let limit = (0..=Level::MAX.number())
+        let level = (0..=Level::MAX.number())
             .filter_map(Level::new)
             .take_while(|level| level.memory() as u64 <= limit)
             .last()
             .unwrap_or(Level::MIN);
-        Self { args, limit, list: List::new(args.json), begun: false }
+        let limit = Setting { level, dictionary };
+        let list = List::new(args.json);
+        Self { args, limit, training: Training::default(), incomplete: false, list, begun: false }
     }
 
     pub(crate) fn run(&mut self, name: &OsStr) -> Result<(), Trouble> {
+        let result = self.run_file(name);
+        self.incomplete |= result.is_err();
+        result
+    }
+
+    fn run_file(&mut self, name: &OsStr) -> Result<(), Trouble> {
         let args = self.args;
         let leaves_source = !args.mode.writes_file() || args.target != Target::Beside;
         let accept = Accept {
@@ -51,6 +63,9 @@ impl<'a> Job<'a> {
         if args.mode == Mode::Bench {
             return self.bench(input, name);
         }
+        if args.mode == Mode::Train {
+            return self.train(input, name);
+        }
         let mut output = self.output(name, &input)?;
         let len = input.len();
         let mut meter = Meter::new(name, len, args.quiet > 0 || self.prints(&output));
@@ -60,7 +75,7 @@ impl<'a> Job<'a> {
                 let (reader, writer) = (&mut *input.reader, output.writer());
                 // Files in /proc say 0 and are not.
                 let total = len.filter(|&len| len > 0);
-                compress(reader, writer, args, args.level, total, &mut meter)
+                compress(reader, writer, args, self.setting(), total, &mut meter)
             }
             Mode::Explain => {
                 let quiet = args.quiet > 0 || self.prints(&output);
@@ -116,8 +131,40 @@ impl<'a> Job<'a> {
         let mut content = Vec::new();
         let read = input.reader.read_to_end(&mut content).map_err(Fault::Read);
         let first = !std::mem::replace(&mut self.begun, true);
-        let result = read.and_then(|_| bench::run(self.args, &content, name, first));
+        let result =
+            read.and_then(|_| bench::run(self.args, self.setting(), &content, name, first));
         result.map_err(|fault| self.explain(fault, content.len() as u64, 0))
+    }
+
+    /// What to compress with: a dictionary says the level.
+    fn setting(&self) -> Setting<'a> {
+        let dictionary = self.limit.dictionary;
+        let level = dictionary.map_or(self.args.level, |dictionary| dictionary.level());
+        Setting { level, dictionary }
+    }
+
+    /// Adds the messages of the input to the dictionary.
+    fn train(&mut self, mut input: Input, name: &OsStr) -> Result<(), Trouble> {
+        if is_output(name, self.args) {
+            return Err(Trouble::error("is sample and output (give -o another name)"));
+        }
+        let mut meter = Meter::new(name, input.len(), self.args.quiet > 0);
+        let whole = self.args.whole_files;
+        let result = self.training.take(&mut *input.reader, whole, &mut meter);
+        result.map_err(|fault| self.explain(fault, meter.read, 0))
+    }
+
+    /// Writes the dictionary, unless a sample is missing.
+    fn finish_training(&mut self) -> Result<(), Trouble> {
+        if self.incomplete {
+            return Err(Trouble::error("no dictionary was made, for samples are missing"));
+        }
+        let messages = std::mem::take(&mut self.training).finish(self.args)?;
+        if self.args.verbose {
+            let bytes = self.args.level.dictionary();
+            say(&format!("{messages} messages -> a dictionary of {bytes} bytes"));
+        }
+        Ok(())
     }
 
     /// Whether the user reads on the terminal what is being put out: no
@@ -132,7 +179,11 @@ impl<'a> Job<'a> {
 
     /// What comes after the last file.
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
-        if self.args.mode == Mode::List { self.list.finish() } else { Ok(()) }
+        match self.args.mode {
+            Mode::List => self.list.finish(),
+            Mode::Train => self.finish_training(),
+            _ => Ok(()),
+        }
     }
 
     fn output(&self, name: &OsStr, input: &Input) -> Result<Output, Trouble> {
@@ -207,6 +258,10 @@ impl<'a> Job<'a> {
                 "what follows byte {complete} is not in statesmix format (-dc gives what comes \
                  before it)"
             ),
+            Fault::Codec(error @ Error::Dictionary(_)) => match self.limit.dictionary {
+                Some(other) => format!("{error}, not that of -D, {:08x}", other.id()),
+                None => format!("{error} (give it with -D)"),
+            },
             Fault::Codec(error @ (Error::Corrupt | Error::Checksum)) => {
                 format!("{error} (get it again)")
             }
@@ -224,34 +279,41 @@ pub(crate) fn decompress(
     input: &mut dyn Read,
     output: &mut dyn Write,
     args: &Args,
-    limit: Level,
+    limit: Setting,
     meter: &mut Meter,
     done: impl FnMut(Frame) -> Result<(), Trouble>,
 ) -> Result<(), Fault> {
-    match args.decompress_threads() {
+    match beside(limit.dictionary, args.decompress_threads()) {
         Threads { count: 1, .. } => codec::decode(input, output, limit, meter, done),
         threads => frames::decode(input, output, limit, threads, meter, done),
     }
 }
 
 /// Compresses all of `input`, of `total` bytes if that is known, as the arguments
-/// say, but at `level`.
+/// say, but at the level of `setting`.
 pub(crate) fn compress(
     input: &mut dyn Read,
     output: &mut dyn Write,
     args: &Args,
-    level: Level,
+    setting: Setting,
     total: Option<u64>,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
     let checksum = args.checksum;
-    if let Some(frame_size) = args.frame_size(level) {
-        let cut = Cut { level, checksum, frame_size, total, threads: args.compress_threads() };
+    if let Some(frame_size) = args.frame_size(setting.level) {
+        let threads = beside(setting.dictionary, args.compress_threads());
+        let cut = Cut { setting, checksum, frame_size, total, threads };
         return frames::encode(input, output, cut, meter);
     }
-    let options = Options::new(level).checksum(checksum);
+    let options = Options::new(setting.level).checksum(checksum);
     let options = total.map_or(options, |total| options.content_size(total));
-    codec::encode(input, output, options, meter)
+    codec::encode(input, output, options, setting.dictionary, meter)
+}
+
+/// Threads with the memory that the dictionary leaves.
+fn beside(dictionary: Option<Dictionary>, threads: Threads) -> Threads {
+    let taken = dictionary.map_or(0, |dictionary| dictionary.level().dictionary() as u64);
+    Threads { memory: threads.memory.saturating_sub(taken), ..threads }
 }
 
 /// Whether it has the suffix of compressed files.

@@ -46,6 +46,19 @@ const SECTIONS: &[(&str, &str)] = &[
          them. Other frames take one thread, as do those of more than 256 MiB.",
     ),
     (
+        "Dictionaries",
+        "Small messages hardly compress alone: a model needs some KB to learn from. A dictionary \
+         is a model that has learned already, from messages like those to come; some hundred of \
+         them will do. It is bound to its level and takes as many bytes as the level has memory. \
+         Frames made with -D tell the id of their dictionary and cannot be decompressed without \
+         it: keep it as long as them.\n\
+         \n\
+         With --train the newline that ends a line is not part of the message; empty lines and \
+         files are left out. Messages are mixed up, as each will have to do without the one \
+         before it. Where they go on as a stream, give the stream to --train-files as one \
+         message.",
+    ),
+    (
         "List",
         "One line for each file: number of frames, highest level, memory to decompress it, sizes \
          in bytes, compressed size divided by uncompressed, checksum (yes, no, or some of the \
@@ -93,7 +106,9 @@ const SECTIONS: &[(&str, &str)] = &[
          \x20 tar -c --use-compress-program='statesmix -T0' -f dir.tar.smx dir\n\
          \x20 statesmix -2 -o fw.smx fw.bin     for a device with 128 KiB to spare\n\
          \x20 statesmix -d --memlimit-decompress=128MiB upload.smx\n\
-         \x20 statesmix -b1 -e6 log.csv         which level is it to be?",
+         \x20 statesmix -b1 -e6 log.csv         which level is it to be?\n\
+         \x20 statesmix --train -1 -o node.smxd messages.txt\n\
+         \x20 statesmix -D node.smxd one.json   -1, and begun with the dictionary",
     ),
 ];
 

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod codec;
+mod dictionary;
 mod explain;
 mod file;
 mod frames;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use args::{Args, Command};
 use job::Job;
 use report::{Reporter, Trouble};
+use statesmix::Dictionary;
 use walk::Walk;
 
 pub(crate) fn main() -> ExitCode {
@@ -45,7 +47,17 @@ fn run(args: &Args) -> ExitCode {
     if let Err(error) = file::clean_up_when_killed() {
         return reporter.exit(Trouble::error(format!("cannot watch for signals: {error}")));
     }
-    let mut job = Job::new(args);
+    let bytes = match args.dictionary.as_ref().map(|name| dictionary::load(name, args)) {
+        Some(Err(trouble)) => {
+            reporter.tell(args.dictionary.as_deref(), trouble);
+            return reporter.exit_code();
+        }
+        Some(Ok(bytes)) => Some(bytes),
+        None => None,
+    };
+    // It was checked when it was loaded.
+    let dictionary = bytes.as_ref().and_then(|bytes| Dictionary::new(bytes).ok());
+    let mut job = Job::new(args, dictionary);
     for name in &args.files {
         let done = if args.recursive && is_directory(name, args.force) {
             match Walk::new(name.as_ref(), !args.mode.reads_any()) {

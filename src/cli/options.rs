@@ -14,9 +14,12 @@ pub(crate) enum Id {
     Bench,
     BenchTo,
     Explain,
+    Train,
+    TrainFiles,
     Level,
     Threads,
     FrameSize,
+    Dictionary,
     NoCheck,
     Stdout,
     Output,
@@ -164,6 +167,14 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 "write a page FILE.html for a web browser: where in FILE the bits go, at several \
                  levels; see below",
             ),
+            Opt::new(
+                Id::Train,
+                "",
+                &["train"],
+                "make a dictionary for small messages, of the level -0 ... -9, and write it to the \
+                 file of -o: each line of each FILE is a message; see below",
+            ),
+            Opt::new(Id::TrainFiles, "", &["train-files"], "the same, but each FILE is a message"),
         ],
     ),
     (
@@ -201,6 +212,14 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
             )
             .takes(Takes::Value("SIZE"))
             .env(),
+            Opt::new(
+                Id::Dictionary,
+                "D",
+                &["dictionary"],
+                "begin with this dictionary, whose level is then the one used; decompressing \
+                 needs it too",
+            )
+            .takes(Takes::File),
             Opt::new(
                 Id::NoCheck,
                 "",
