@@ -76,6 +76,7 @@ impl Recent {
             *number = carry(*number);
         }
         self.place.carry(carry);
+        self.code.carry(carry);
     }
 
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or
@@ -255,9 +256,16 @@ mod tests {
         assert_eq!(a.words, b.words);
         assert_ne!(a.words[0], a.words[1]);
     }
+
     #[test]
     fn all_that_is_known_is_carried() {
-        let left = after(b"{<one, two;(three\t4\n5 six,seven|eight\nnine ten\n11,");
+        let mut left = after(b"{<one, two;(three\t4\n5 six,seven|eight\nnine ten\n11,");
+        // Two instructions, and half of one with a displacement and an immediate.
+        let program = b"\xE8\x10\x20\x00\x00\x8B\x45\xFC\x66\x48\xC7\x44\x24\x08\x01";
+        for &byte in program {
+            left.bytes = left.bytes << 8 | u64::from(byte);
+            left.code.push(left.bytes, left.pos);
+        }
         let mut numbers = std::vec::Vec::new();
         left.clone().carry(&mut |number| {
             numbers.push(number);
