@@ -26,6 +26,8 @@ pub enum Error {
     Version(u8),
     /// The frame needs a higher level than the caller allows.
     LevelLimit(Level),
+    /// There is more content than the caller allows.
+    OutputLimit,
     /// The frame needs this dictionary.
     Dictionary(u32),
     /// The frame needs this filter, which is not known.
@@ -55,6 +57,7 @@ impl core::fmt::Display for Error {
             Self::LevelLimit(level) => {
                 write!(f, "level {level} needs {} bytes, more than allowed", level.memory())
             }
+            Self::OutputLimit => f.write_str("the content is longer than allowed"),
             Self::Dictionary(id) => write!(f, "needs the dictionary with id {id:08x}"),
             Self::Filter(id) => write!(f, "needs the unknown filter {id}"),
             Self::Truncated => f.write_str("the input ends in the middle of a frame"),
@@ -75,6 +78,7 @@ impl From<Error> for std::io::Error {
             Error::NoSuchLevel | Error::ContentSize | Error::Finished => {
                 std::io::ErrorKind::InvalidInput
             }
+            Error::OutputLimit => std::io::ErrorKind::FileTooLarge,
             _ => std::io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

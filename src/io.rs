@@ -115,6 +115,14 @@ impl<T: Read> Reader<T> {
         Self { decoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0, any: false }
     }
 
+    /// Allows no more than `bytes` of content, of all frames together; see
+    /// [`Decoder::output_limit`].
+    #[must_use]
+    pub fn output_limit(mut self, bytes: u64) -> Self {
+        self.decoder = self.decoder.output_limit(bytes);
+        self
+    }
+
     /// The inner reader.
     pub fn into_inner(self) -> T {
         self.inner

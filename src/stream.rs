@@ -360,6 +360,8 @@ pub(crate) fn encode_byte<M: Model>(
 pub struct Decoder<W, M = AnyLevel> {
     memory: W,
     limit: Level,
+    /// Bytes of content that may still be given.
+    allowed: u64,
     header: Option<Header>,
     state: DecoderState,
     body: Body<M>,
@@ -401,6 +403,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         Self {
             memory,
             limit,
+            allowed: u64::MAX,
             header: None,
             state: DecoderState::Header { bytes, len },
             body: Body {
@@ -416,6 +419,16 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         }
     }
 
+    /// Allows no more than `bytes` of content, of all frames together: a few
+    /// bytes of code can stand for gigabytes. Content up to the limit is still
+    /// given, unless the header states more.
+    #[must_use]
+    #[inline(always)] // or it would be on the stack twice
+    pub const fn output_limit(mut self, bytes: u64) -> Self {
+        self.allowed = bytes;
+        self
+    }
+
     /// Takes what it can from `input` and writes what it can to `output`.
     /// [`Status::Done`] tells that a frame is complete and its checksum right;
     /// more input then begins another frame.
@@ -423,13 +436,21 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// # Errors
     /// Those of [`Header::parse`], [`Error::LevelLimit`], [`Error::Memory`],
     /// [`Error::Dictionary`], [`Error::Filter`] at the header;
-    /// [`Error::Corrupt`] and [`Error::Checksum`] later. Output given before an
-    /// error is not to be trusted.
+    /// [`Error::Checksum`] later; [`Error::OutputLimit`] at either. Output given
+    /// before an error is not to be trusted.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
-        let mut io = Io { input, consumed: 0, output, produced: 0 };
-        let result = self.run(&mut io);
+        let room = usize::try_from(self.allowed).unwrap_or(usize::MAX).min(output.len());
+        let mut io = Io { input, consumed: 0, output: &mut output[..room], produced: 0 };
+        let result = match self.run(&mut io) {
+            // A byte is there that must not be given.
+            Ok(Status::OutputFull) if self.allowed == 0 => Err(Error::OutputLimit),
+            result => result,
+        };
         match result {
-            Ok(status) => Ok(Progress { consumed: io.consumed, produced: io.produced, status }),
+            Ok(status) => {
+                self.allowed -= io.produced as u64;
+                Ok(Progress { consumed: io.consumed, produced: io.produced, status })
+            }
             Err(error) => {
                 self.state = DecoderState::Failed(error);
                 Err(error)
@@ -542,6 +563,9 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         }
         if let Some(id) = header.filter {
             return Err(Error::Filter(id));
+        }
+        if header.content_size.is_some_and(|size| size > self.allowed) {
+            return Err(Error::OutputLimit);
         }
         Ok(())
     }

@@ -38,6 +38,8 @@ pub(crate) struct Args {
     pub(crate) checksum: bool,
     /// Memory that decoding may take, in bytes.
     pub(crate) memory_limit: Option<u64>,
+    /// Bytes of content that one input may decompress to.
+    pub(crate) output_limit: Option<u64>,
     pub(crate) force: bool,
     pub(crate) remove: bool,
     pub(crate) quiet: u8,
@@ -67,6 +69,7 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
         target: if program == Some("smxcat") { Target::Stdout } else { Target::Beside },
         checksum: true,
         memory_limit: None,
+        output_limit: None,
         force: false,
         remove: false,
         quiet: 0,
@@ -96,9 +99,12 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
             Short('q') | Long("quiet") => args.quiet = args.quiet.saturating_add(1),
             Short('v') | Long("verbose") => args.verbose = true,
             Long("memlimit-decompress") => {
-                let value = parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
-                args.memory_limit = parse_limit(&value)?;
+                args.memory_limit = limit(&mut parser)?;
+                if args.memory_limit.is_some_and(|limit| limit < Level::MIN.memory() as u64) {
+                    return Err("the memory limit is below the 8 KiB of level 0".into());
+                }
             }
+            Long("max-output") => args.output_limit = limit(&mut parser)?,
             Long("no-check") => args.checksum = false,
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
@@ -123,6 +129,12 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
     Ok(Command::Run(args))
 }
 
+/// The value of an option that sets a limit.
+fn limit(parser: &mut lexopt::Parser) -> Result<Option<u64>, String> {
+    let value = parser.value().and_then(|value| value.string());
+    parse_limit(&value.map_err(|error| error.to_string())?)
+}
+
 /// A size such as 64MiB; `None` for no limit.
 fn parse_limit(text: &str) -> Result<Option<u64>, String> {
     if text == "0" || text == "max" {
@@ -140,9 +152,6 @@ fn parse_limit(text: &str) -> Result<Option<u64>, String> {
     let limit = number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << log2));
     match limit {
         None => Err(format!("'{text}' is no size; say for example 64MiB")),
-        Some(n) if n < Level::MIN.memory() as u64 => {
-            Err(format!("a limit of '{text}' is below the 8 KiB of level 0"))
-        }
         some => Ok(some),
     }
 }
@@ -189,6 +198,8 @@ Limits and messages
                       not counting the few MiB of the program. SIZE is a number
                       of bytes, or has one of the suffixes KiB, MiB and GiB
                       (also K, M, G). 0 and max mean no limit, the default.
+  --max-output=SIZE   give up an input that decompresses to more than SIZE: a
+                      file of 2 KB can hold gigabytes of zeros. SIZE as above.
   -q, --quiet         no warnings, no progress bar; twice: no errors either
   -v, --verbose       a line about each file done; with -l, about each frame
   -h, --help          this text
@@ -300,8 +311,13 @@ mod tests {
         ] {
             assert_eq!(parse_limit(text), Ok(limit), "{text}");
         }
-        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "8191", "7KiB", "99999999999999999GiB"] {
+        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "99999999999999999GiB"] {
             assert!(parse_limit(text).is_err(), "{text}");
+        }
+        let both = args("s -d --memlimit-decompress 8K --max-output=1").unwrap();
+        assert_eq!((both.memory_limit, both.output_limit), (Some(8 << 10), Some(1)));
+        for limit in ["8191", "7KiB"] {
+            assert!(args(&format!("s --memlimit-decompress={limit}")).is_err());
         }
     }
 }

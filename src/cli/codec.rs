@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 
-use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
+use statesmix::{Decoder, Encoder, Error, Header, Heap, Options, Status};
 
 use super::report::{Meter, Trouble};
 
@@ -71,11 +71,10 @@ pub(crate) fn encode(
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
-    limit: Level,
+    mut decoder: Decoder<Heap>,
     meter: &mut Meter,
     mut done: impl FnMut(Frame) -> Result<(), Trouble>,
 ) -> Result<(), Fault> {
-    let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
     let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);
     let (mut start, mut end) = (0, 0);
     // Of what was read and written: up to where it is decoded, up to where

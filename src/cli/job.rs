@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Error, Level, Options};
+use statesmix::{Decoder, Error, Heap, Level, Options};
 
 use super::args::{Args, Mode, Target};
 use super::codec::{self, Fault};
@@ -58,7 +58,9 @@ impl<'a> Job<'a> {
             }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
-                codec::decode(reader, writer, self.limit, &mut meter, |frame| {
+                let decoder = Decoder::new(self.limit, Heap::new())
+                    .output_limit(args.output_limit.unwrap_or(u64::MAX));
+                codec::decode(reader, writer, decoder, &mut meter, |frame| {
                     frames.add(&frame);
                     if args.mode == Mode::List && args.verbose {
                         self.list.show_frame(frames.frames, &frame, name)?;
@@ -171,6 +173,10 @@ impl<'a> Job<'a> {
                  --memlimit-decompress)",
                 size(level.memory() as u64),
                 size(self.args.memory_limit.unwrap_or(u64::MAX)),
+            ),
+            Fault::Codec(Error::OutputLimit) => format!(
+                "decompresses to more than {}, the limit (raise --max-output)",
+                size(self.args.output_limit.unwrap_or(u64::MAX)),
             ),
             Fault::Codec(Error::Truncated) if read == 0 => {
                 "is empty, not in statesmix format".into()
