@@ -1,4 +1,5 @@
 //! `Read` and `Write` adapters.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::boxed::Box;
 use std::io::{self, Read, Write};

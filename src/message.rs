@@ -3,6 +3,7 @@
 //!
 //! A message never grows by more than a byte, and the end mark and the
 //! rounding to whole bytes cost about two together.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::error::Error;

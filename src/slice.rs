@@ -1,4 +1,5 @@
 //! One-shot functions from slice to slice, and into a `Vec`.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::error::Error;
 use crate::level::{AnyLevel, Level};

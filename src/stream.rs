@@ -1,5 +1,6 @@
 //! The stream: [`Encoder`] and [`Decoder`], which take input and output in
 //! pieces of any size. The pieces do not influence the bytes.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::error::Error;
@@ -194,8 +195,6 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             dictionary: None,
             filter: None,
         };
-        let mut bytes = [0; MAX_HEADER];
-        let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
             model: M::BLANK,
@@ -211,10 +210,10 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             encoder.model.start(options.level, encoder.memory.bytes(size));
-            for &byte in &bytes[..len] {
+            header.write(|byte| {
                 encoder.pending.push(byte);
                 encoder.crc.update(byte);
-            }
+            });
         }
         result
     }
@@ -395,6 +394,7 @@ struct Body<M> {
 
 const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 
+#[warn(clippy::indexing_slicing)]
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
@@ -440,7 +440,8 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// before an error is not to be trusted.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         let room = usize::try_from(self.allowed).unwrap_or(usize::MAX).min(output.len());
-        let mut io = Io { input, consumed: 0, output: &mut output[..room], produced: 0 };
+        let output = output.get_mut(..room).unwrap_or_default();
+        let mut io = Io { input, consumed: 0, output, produced: 0 };
         let result = match self.run(&mut io) {
             // A byte is there that must not be given.
             Ok(Status::OutputFull) if self.allowed == 0 => Err(Error::OutputLimit),
@@ -484,11 +485,12 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
-                    bytes[*len] = byte;
+                    *bytes.get_mut(*len).ok_or(Error::Corrupt)? = byte; // none is longer
                     *len += 1;
-                    if let Some((header, _)) = Header::parse(&bytes[..*len])? {
+                    let bytes = bytes.get(..*len).unwrap_or_default();
+                    if let Some((header, _)) = Header::parse(bytes)? {
                         let mut crc = Crc32::new();
-                        bytes[..*len].iter().for_each(|&byte| crc.update(byte));
+                        bytes.iter().for_each(|&byte| crc.update(byte));
                         self.body.crc = crc;
                         self.header = Some(header);
                         self.accept(&header)?;
@@ -571,6 +573,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     }
 }
 
+#[warn(clippy::indexing_slicing)]
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
     fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
@@ -602,11 +605,11 @@ impl<M: Model> Body<M> {
                 continue;
             }
             if self.partial >= 256 {
-                if io.produced == io.output.len() {
+                let Some(place) = io.output.get_mut(io.produced) else {
                     return Some(Status::OutputFull);
-                }
+                };
                 let byte = self.partial as u8;
-                io.output[io.produced] = byte;
+                *place = byte;
                 io.produced += 1;
                 self.crc.update(byte);
                 self.given += 1;
