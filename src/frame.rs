@@ -40,29 +40,36 @@ pub struct Header {
 }
 
 impl Header {
-    /// Hands the bytes of the header to `emit`: at most [`MAX_HEADER`].
-    pub(crate) fn write(&self, mut emit: impl FnMut(u8)) {
-        MAGIC.into_iter().for_each(&mut emit);
-        emit(FORMAT_VERSION << 4 | self.level.number());
+    /// Writes the header; returns its length.
+    #[allow(clippy::indexing_slicing)] // no header is longer than `out`
+    pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
+        out[..3].copy_from_slice(&MAGIC);
+        out[3] = FORMAT_VERSION << 4 | self.level.number();
         let flag = |on: bool, flag| if on { flag } else { 0 };
-        emit(
-            flag(self.content_size.is_some(), HAS_SIZE)
-                | flag(self.checksum, HAS_CHECKSUM)
-                | flag(self.dictionary.is_some(), HAS_DICTIONARY)
-                | flag(self.filter.is_some(), HAS_FILTER),
-        );
+        out[4] = flag(self.content_size.is_some(), HAS_SIZE)
+            | flag(self.checksum, HAS_CHECKSUM)
+            | flag(self.dictionary.is_some(), HAS_DICTIONARY)
+            | flag(self.filter.is_some(), HAS_FILTER);
+        let mut len = 5;
         if let Some(mut size) = self.content_size {
             // LEB128: seven bits a byte, lowest first, the top bit for more.
             while size >= 128 {
-                emit(size as u8 | 128);
+                out[len] = size as u8 | 128;
                 size >>= 7;
+                len += 1;
             }
-            emit(size as u8);
+            out[len] = size as u8;
+            len += 1;
         }
         if let Some(id) = self.dictionary {
-            id.to_le_bytes().into_iter().for_each(&mut emit);
+            out[len..len + 4].copy_from_slice(&id.to_le_bytes());
+            len += 4;
         }
-        self.filter.into_iter().for_each(emit);
+        if let Some(id) = self.filter {
+            out[len] = id;
+            len += 1;
+        }
+        len
     }
 
     /// Reads a header from the start of `bytes`; returns it with its length,
@@ -175,7 +182,6 @@ impl Crc32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
 
     #[test]
     fn crc_of_the_check_string() {
@@ -197,12 +203,8 @@ mod tests {
                             dictionary,
                             filter,
                         };
-                        let mut out = Vec::new();
-                        header.write(|byte| out.push(byte));
-                        let len = out.len();
-                        assert!(len <= MAX_HEADER);
-                        assert_eq!(Header::parse(&out), Ok(Some((header, len))));
-                        out.push(0xAA);
+                        let mut out = [0xAA; MAX_HEADER];
+                        let len = header.write(&mut out);
                         assert_eq!(Header::parse(&out), Ok(Some((header, len))));
                         for cut in 0..len {
                             assert_eq!(Header::parse(&out[..cut]), Ok(None));

@@ -195,6 +195,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             dictionary: None,
             filter: None,
         };
+        let mut bytes = [0; MAX_HEADER];
+        let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
             model: M::BLANK,
@@ -210,10 +212,10 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             encoder.model.start(options.level, encoder.memory.bytes(size));
-            header.write(|byte| {
+            for &byte in &bytes[..len] {
                 encoder.pending.push(byte);
                 encoder.crc.update(byte);
-            });
+            }
         }
         result
     }
@@ -436,8 +438,8 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// # Errors
     /// Those of [`Header::parse`], [`Error::LevelLimit`], [`Error::Memory`],
     /// [`Error::Dictionary`], [`Error::Filter`] at the header;
-    /// [`Error::Checksum`] later; [`Error::OutputLimit`] at either. Output given
-    /// before an error is not to be trusted.
+    /// [`Error::Corrupt`] and [`Error::Checksum`] later; [`Error::OutputLimit`]
+    /// at either. Output given before an error is not to be trusted.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         let room = usize::try_from(self.allowed).unwrap_or(usize::MAX).min(output.len());
         let output = output.get_mut(..room).unwrap_or_default();

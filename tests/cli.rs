@@ -2,101 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::io::Read;
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
-const STATESMIX: &str = env!("CARGO_BIN_EXE_statesmix");
-
-/// A directory to work in.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    fn get(&self, name: impl AsRef<Path>) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// The names in the directory, sorted.
-    fn names(&self) -> Vec<String> {
-        let names = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
-    fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(STATESMIX);
-        command.args(args).current_dir(self.0.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// Runs with success and without a word; returns its output.
-    fn ok<S: AsRef<OsStr>>(&self, args: &[S]) -> Vec<u8> {
-        let output = self.run(args);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
-        output.stdout
-    }
-
-    /// Fails with this exit code, no output, and a message with all of `words`.
-    fn fails<S: AsRef<OsStr>>(&self, code: i32, args: &[S], words: &[&str]) {
-        let output = self.run(args);
-        let message = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{message}");
-        assert_eq!(text(&output.stdout), "");
-        assert!(message.starts_with("statesmix: "), "{message}");
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} in {message:?}"));
-    }
-
-    /// Like [`Self::ok`], with something to read.
-    fn pipe<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Vec<u8> {
-        let output = self.pipe_any(args, input);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
-        output.stdout
-    }
-
-    fn pipe_any<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Output {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        let writer = std::thread::spawn(move || {
-            // It may have seen enough before the end.
-            let _ = stdin.write_all(&input);
-        });
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        output
-    }
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-/// Something to compress.
-fn sample(len: usize) -> Vec<u8> {
-    let lines = (0..).flat_map(|i: u32| format!("line {i}, value {}\n", i * i % 977).into_bytes());
-    lines.take(len).collect()
-}
+#[path = "common/place.rs"]
+mod place;
+use place::{Place, STATESMIX, sample, text};
 
 #[test]
 fn files_come_back() {
@@ -421,7 +332,7 @@ mod unix {
         for (name, output) in [("smxcat", &content[..]), ("unsmx", b"")] {
             symlink(STATESMIX, place.path(name)).unwrap();
             let mut command = Command::new(place.path(name));
-            let result = command.arg("a.smx").current_dir(place.0.path()).output().unwrap();
+            let result = command.arg("a.smx").current_dir(place.path("")).output().unwrap();
             assert_eq!((result.status.code(), &result.stdout[..]), (Some(0), output));
         }
         assert_eq!(place.get("a"), content);
@@ -594,7 +505,7 @@ mod unix {
         let on_terminal = |line: &str| {
             let mut script = Command::new("script");
             script.args(["-qec", &format!("{STATESMIX} {line}"), "/dev/null"]);
-            let output = script.current_dir(place.0.path()).stdin(Stdio::null()).output().ok()?;
+            let output = script.current_dir(place.path("")).stdin(Stdio::null()).output().ok()?;
             Some((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
         };
         for (line, code, word) in [

@@ -14,7 +14,7 @@ use statesmix::{
 };
 
 /// Content to be had from one input.
-const MOST: usize = 1 << 13;
+const MOST: usize = 1 << 11;
 
 fuzz_target!(|input: (Setup, bool, &[u8])| {
     let (setup, body_only, bytes) = input;

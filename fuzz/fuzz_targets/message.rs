@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use statesmix::{AnyLevel, Error, Heap, compress_message, decompress_message};
 
 /// Content to be had from one input.
-const MOST: usize = 1 << 13;
+const MOST: usize = 1 << 11;
 
 fuzz_target!(|input: (Setup, u16, &[u8])| {
     let (setup, cut, bytes) = input;

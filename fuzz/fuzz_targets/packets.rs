@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use statesmix::{AnyLevel, Error, Heap, PacketDecoder, PacketEncoder, Status};
 
 /// Content to be had from one packet.
-const MOST: usize = 1 << 12;
+const MOST: usize = 1 << 11;
 
 #[derive(Arbitrary, Debug)]
 enum Damage<'a> {

@@ -53,6 +53,6 @@ fn run(args: &Args) -> ExitCode {
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => Reporter::new(0).exit(Trouble::write("(stdout)", &error)),
     }
 }
