@@ -421,9 +421,9 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         }
     }
 
-    /// Allows no more than `bytes` of content, of all frames together: a few
-    /// bytes of code can stand for gigabytes. Content up to the limit is still
-    /// given, unless the header states more.
+    /// Allows no more than `bytes` of content, of all frames together: a byte of
+    /// code can stand for 45,000. Content up to the limit is still given, unless
+    /// the header states more.
     #[must_use]
     #[inline(always)] // or it would be on the stack twice
     pub const fn output_limit(mut self, bytes: u64) -> Self {

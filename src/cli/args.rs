@@ -199,7 +199,7 @@ Limits and messages
                       of bytes, or has one of the suffixes KiB, MiB and GiB
                       (also K, M, G). 0 and max mean no limit, the default.
   --max-output=SIZE   give up an input that decompresses to more than SIZE: a
-                      file of 2 KB can hold gigabytes of zeros. SIZE as above.
+                      file of 2 KB can hold 40 MB of zeros. SIZE as above.
   -q, --quiet         no warnings, no progress bar; twice: no errors either
   -v, --verbose       a line about each file done; with -l, about each frame
   -h, --help          this text
