@@ -266,22 +266,22 @@ fn every_kind_and_every_flag() {
 /// one likes, all of it ends at the limit or with the input.
 #[test]
 fn endless_code() {
-    let mut bombs = 0;
+    const MOST: usize = 3000;
     for number in [0, 2] {
+        let mut bombs = 0;
         for byte in 0..=255 {
-            for size in [&[][..], &[0xFF, 0xFF, 0xFF, 0x7F]] {
+            // The size is not stated, or is as much as is allowed.
+            for size in [&[][..], &[0xB8, 0x17]] {
                 let flags = u8::from(!size.is_empty());
                 let mut frame = vec![0xF5, b'S', b'M', FORMAT_VERSION << 4 | number, flags];
                 frame.extend_from_slice(size);
                 frame.resize(300, byte);
-                let result = decode_guarded(&frame, level(number), 3000);
-                bombs += usize::from(size.is_empty() && result == Err(Error::OutputLimit));
-                // So much is stated, and refused at once.
-                assert!(size.is_empty() || result == Err(Error::OutputLimit));
+                let result = decode_guarded(&frame, level(number), MOST);
+                bombs += usize::from(result == Err(Error::OutputLimit));
             }
         }
+        assert!(bombs > 0, "level {number}");
     }
-    assert!(bombs > 0);
 }
 
 #[test]
