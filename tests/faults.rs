@@ -63,7 +63,7 @@ fn with_mounts(place: &Place, script: &str) -> Option<Output> {
 fn unprivileged(place: &Place, args: &[&str]) -> Option<Command> {
     let probe = place.path("probe");
     fs::write(&probe, "").unwrap();
-    fs::set_permissions(&probe, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&probe, fs::Permissions::from_mode(0o000)).unwrap();
     let powerful = fs::File::open(&probe).is_ok();
     fs::remove_file(&probe).unwrap();
     if !powerful {
