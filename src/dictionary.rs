@@ -4,6 +4,7 @@
 //! image of both. Starting from one is copying, so it may lie in flash, and a
 //! microcontroller needs no time to learn. `docs/format.md`, section 9, has the
 //! bytes.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::error::Error;
 use crate::frame::{Crc32, FORMAT_VERSION};

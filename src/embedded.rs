@@ -1,4 +1,5 @@
 //! Adapters for the `Read` and `Write` of `embedded-io`, without an allocator.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use core::fmt;
 

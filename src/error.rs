@@ -29,6 +29,8 @@ pub enum Error {
     Version(u8),
     /// The frame needs a higher level than the caller allows.
     LevelLimit(Level),
+    /// There is more content than the caller allows.
+    OutputLimit,
     /// The frame needs this dictionary.
     Dictionary(u32),
     /// The dictionary is for this level, not for the one asked for.
@@ -67,6 +69,7 @@ impl core::fmt::Display for Error {
             Self::LevelLimit(level) => {
                 write!(f, "level {level} needs {} bytes, more than allowed", level.memory())
             }
+            Self::OutputLimit => f.write_str("the content is longer than allowed"),
             Self::Dictionary(id) => write!(f, "needs the dictionary with id {id:08x}"),
             Self::DictionaryLevel(level) => write!(f, "the dictionary is for level {level}"),
             Self::OtherDictionary => f.write_str("made with another dictionary"),
@@ -93,6 +96,7 @@ impl From<Error> for std::io::Error {
             | Error::ContentSize
             | Error::NoSyncPoints
             | Error::Finished => std::io::ErrorKind::InvalidInput,
+            Error::OutputLimit => std::io::ErrorKind::FileTooLarge,
             _ => std::io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

@@ -1,5 +1,6 @@
 //! The frame: header and checksum around a coded body. `docs/format.md` is the
 //! specification.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::error::Error;
 use crate::level::Level;
@@ -65,6 +66,7 @@ impl Header {
     /// assert_eq!(decompress(&sized, Level::MIN)?, b"so much depends upon");
     /// # Ok::<(), statesmix::Error>(())
     /// ```
+    #[allow(clippy::indexing_slicing)] // no header is longer than `out`
     pub fn write(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
         out[..3].copy_from_slice(&MAGIC);
         out[3] = FORMAT_VERSION << 4 | self.level.number();
@@ -161,7 +163,7 @@ impl Header {
     pub(crate) fn checksum(&self, bytes: &[u8]) -> Crc32 {
         let mut crc = Crc32::new();
         let end = bytes.len() - self.code_size.map_or(0, size_len);
-        for (i, &byte) in bytes[..end].iter().enumerate() {
+        for (i, &byte) in bytes.iter().take(end).enumerate() {
             crc.update(if i == 4 { byte & !HAS_CODE_SIZE } else { byte });
         }
         crc
@@ -177,7 +179,7 @@ fn size_len(size: u64) -> usize {
 /// Writes a size; returns its length.
 fn write_size(size: u64, out: &mut [u8]) -> usize {
     let len = size_len(size);
-    for (i, byte) in out[..len].iter_mut().enumerate() {
+    for (i, byte) in out.iter_mut().take(len).enumerate() {
         let more = if i + 1 < len { 128 } else { 0 };
         *byte = (size >> (7 * i)) as u8 & 127 | more;
     }
@@ -211,6 +213,7 @@ impl Crc32 {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing)] // by four bits
     pub(crate) fn update(&mut self, byte: u8) {
         const TABLE: [u32; 16] = {
             let mut table = [0; 16];

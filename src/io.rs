@@ -1,4 +1,5 @@
 //! `Read` and `Write` adapters.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod seek;
 
@@ -150,6 +151,14 @@ impl<T: Read> Reader<T> {
 }
 
 impl<T: Read, D: Primer> Reader<T, D> {
+    /// Allows no more than `bytes` of content, of all frames together; see
+    /// [`Decoder::output_limit`].
+    #[must_use]
+    pub fn output_limit(mut self, bytes: u64) -> Self {
+        self.decoder = self.decoder.output_limit(bytes);
+        self
+    }
+
     /// The inner reader.
     pub fn into_inner(self) -> T {
         self.inner

@@ -51,7 +51,7 @@ pub use level::{
 pub use message::{compress_message, decompress_message};
 pub use packet::{PacketDecoder, PacketEncoder};
 #[cfg(feature = "alloc")]
-pub use slice::{Heap, compress, decompress};
+pub use slice::{Heap, compress, decompress, decompress_limited};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
 

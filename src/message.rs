@@ -6,6 +6,7 @@
 //! is what comes after the last byte of a sample, a newline that the model has
 //! learned to expect, and costs next to nothing; two bytes of checks come on
 //! top unless the caller does without.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::dictionary::{Dictionary, check};
@@ -133,8 +134,11 @@ impl Dictionary<'_> {
         output: &mut [u8],
     ) -> Result<usize, Error> {
         check::<M>(self.level(), None)?;
-        let (start, end) = if self.checksum { (1, 1) } else { (0, 0) };
-        let room = output.len().checked_sub(start + end).ok_or(Error::OutputFull)?;
+        let (tag, output) = match output {
+            output if !self.checksum => (None, output),
+            [tag, rest @ ..] => (Some(tag), rest),
+            [] => return Err(Error::OutputFull),
+        };
         let mut len = 0;
         if !message.is_empty() {
             memory.prepare(self.level().workspace())?;
@@ -142,13 +146,14 @@ impl Dictionary<'_> {
             let mut model = M::BLANK;
             self.prime(&mut model, memory);
             let end = End::Newline(self.end_p());
-            len = encode(&mut model, memory, end, message, &mut output[start..][..room])?;
+            len = encode(&mut model, memory, end, message, output)?;
         }
-        if self.checksum {
-            output[0] = self.tag();
-            output[1 + len] = self.check_of(message);
-        }
-        Ok(start + len + end)
+        let Some(tag) = tag else {
+            return Ok(len);
+        };
+        *tag = self.tag();
+        *output.get_mut(len).ok_or(Error::OutputFull)? = self.check_of(message);
+        Ok(len + 2)
     }
 
     /// Decompresses what [`Self::compress`] made; returns the length of the
@@ -183,8 +188,9 @@ impl Dictionary<'_> {
                 decode(&mut model, memory, End::Newline(self.end_p()), code, output)?
             }
         };
+        let message = output.get(..len).unwrap_or_default();
         match sum {
-            Some(sum) if sum != self.check_of(&output[..len]) => Err(Error::Checksum),
+            Some(sum) if sum != self.check_of(message) => Err(Error::Checksum),
             _ => Ok(len),
         }
     }
@@ -215,8 +221,8 @@ fn encode<M: Model>(
         len += 1;
     };
     let mut last = 0;
-    let mark = &[b'\n'][..end.mark()];
-    for (i, &byte) in message.iter().chain(mark).enumerate() {
+    let mark = [b'\n'];
+    for (i, &byte) in message.iter().chain(mark.iter().take(end.mark())).enumerate() {
         let flag = end.flag(i, last);
         encode_byte(byte, flag, &mut coder, model, memory, &mut fallback, &mut emit);
         last = byte;

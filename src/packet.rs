@@ -7,6 +7,7 @@
 //! of a byte gets until the model has coded it, and then it cannot be undone.
 //! So the byte that turns out too long for the packet is *carried*: it begins
 //! the next one as it is, and the decoder's model learns it like any other.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::dictionary::{Primer, begin, check};
@@ -82,7 +83,7 @@ impl Begun {
     fn end(&mut self, packet: &mut [u8]) -> usize {
         self.bit(true, end_p(self.content), packet);
         let (value, tail) = self.coder.finish_before_zeros();
-        value.to_be_bytes()[..tail].iter().for_each(|&byte| emit(byte, packet, &mut self.len));
+        value.to_be_bytes().iter().take(tail).for_each(|&b| emit(b, packet, &mut self.len));
         self.len
     }
 }

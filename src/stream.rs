@@ -1,5 +1,6 @@
 //! The stream: [`Encoder`] and [`Decoder`], which take input and output in
 //! pieces of any size. The pieces do not influence the bytes.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::dictionary::{Dictionary, Primer, begin, check};
@@ -466,6 +467,8 @@ pub struct Decoder<W, M = AnyLevel, D = ()> {
     memory: W,
     limit: Level,
     primer: D,
+    /// Bytes of content that may still be given.
+    allowed: u64,
     header: Option<Header>,
     /// Bytes after the header, up to where this call began. (Modulo 2^64: in the
     /// call that read the header that is before it.)
@@ -549,6 +552,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
             memory,
             limit,
             primer: dictionary,
+            allowed: u64::MAX,
             header: None,
             code: 0,
             state: DecoderState::Header { bytes, len },
@@ -566,7 +570,18 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     }
 }
 
+#[warn(clippy::indexing_slicing)]
 impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
+    /// Allows no more than `bytes` of content, of all frames together: a byte of
+    /// code can stand for 45,000. Content up to the limit is still given, unless
+    /// the header states more.
+    #[must_use]
+    #[inline(always)] // or it would be on the stack twice
+    pub const fn output_limit(mut self, bytes: u64) -> Self {
+        self.allowed = bytes;
+        self
+    }
+
     /// Takes what it can from `input` and writes what it can to `output`.
     /// [`Status::Done`] tells that a frame is complete and its checksum right;
     /// more input then begins another frame.
@@ -574,14 +589,21 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
     /// # Errors
     /// Those of [`Header::parse`], [`Error::LevelLimit`], [`Error::Memory`],
     /// [`Error::Dictionary`], [`Error::Filter`] at the header;
-    /// [`Error::Corrupt`] and [`Error::Checksum`] later. Output given before an
-    /// error is not to be trusted.
+    /// [`Error::Corrupt`] and [`Error::Checksum`] later; [`Error::OutputLimit`]
+    /// at either. Output given before an error is not to be trusted.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
+        let room = usize::try_from(self.allowed).unwrap_or(usize::MAX).min(output.len());
+        let output = output.get_mut(..room).unwrap_or_default();
         let mut io = Io { input, consumed: 0, output, produced: 0 };
-        let result = self.run(&mut io);
+        let result = match self.run(&mut io) {
+            // A byte is there that must not be given.
+            Ok(Status::OutputFull) if self.allowed == 0 => Err(Error::OutputLimit),
+            result => result,
+        };
         match result {
             Ok(status) => {
                 self.code = self.code.wrapping_add(io.consumed as u64);
+                self.allowed -= io.produced as u64;
                 Ok(Progress { consumed: io.consumed, produced: io.produced, status })
             }
             Err(error) => {
@@ -693,9 +715,9 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
             return Ok(true);
         };
         while let Some(byte) = io.next() {
-            bytes[usize::from(*len)] = byte;
+            *bytes.get_mut(usize::from(*len)).ok_or(Error::Corrupt)? = byte; // none is longer
             *len += 1;
-            let bytes = &bytes[..usize::from(*len)];
+            let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
             if let Some((header, _)) = Header::parse(bytes)? {
                 self.body.crc = header.checksum(bytes);
                 self.header = Some(header);
@@ -736,10 +758,14 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
         if let Some(id) = header.filter {
             return Err(Error::Filter(id));
         }
+        if header.content_size.is_some_and(|size| size > self.allowed) {
+            return Err(Error::OutputLimit);
+        }
         Ok(())
     }
 }
 
+#[warn(clippy::indexing_slicing)]
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
     fn start(
@@ -787,11 +813,11 @@ impl<M: Model> Body<M> {
                 continue;
             }
             if self.partial >= 256 {
-                if io.produced == io.output.len() {
+                let Some(place) = io.output.get_mut(io.produced) else {
                     return Stop::Io(Status::OutputFull);
-                }
+                };
                 let byte = self.partial as u8;
-                io.output[io.produced] = byte;
+                *place = byte;
                 io.produced += 1;
                 self.crc.update(byte);
                 self.given += 1;

@@ -248,6 +248,34 @@ fn memory_limit() {
 }
 
 #[test]
+fn output_limit() {
+    let place = Place::new();
+    place.put("a", vec![0; 100_000]);
+    place.ok(&["-0", "a"]);
+    let sized = place.get("a.smx");
+    let unsized_frame = place.pipe(&["-0"], &place.get("a"));
+    fs::remove_file(place.path("a")).unwrap();
+    for frame in [sized, unsized_frame] {
+        place.put("a.smx", frame);
+        let words = ["a.smx: decompresses to more than 97 KiB", "--max-output"];
+        for args in [&["-d", "--rm"][..], &["-t"], &["-l"]] {
+            place.fails(1, &[args, &["--max-output=97k", "a.smx"]].concat(), &words);
+        }
+        assert_eq!(place.names(), ["a.smx"]);
+        let limit = |limit: &str| place.ok(&["-dc", &format!("--max-output={limit}"), "a.smx"]);
+        for allowed in ["100000", "98KiB", "max", "0"] {
+            assert_eq!(limit(allowed).len(), 100_000);
+        }
+        // The limit is for each input by itself.
+        place.ok(&["-t", "--max-output=100000", "a.smx", "a.smx"]);
+    }
+    // Frames count together.
+    place.put("b.smx", place.get("a.smx").repeat(2));
+    place.fails(1, &["-t", "--max-output=199999", "b.smx"], &["more than 195.3 KiB"]);
+    place.ok(&["-t", "--max-output=200000", "b.smx"]);
+}
+
+#[test]
 fn one_bad_file_does_not_stop_the_others() {
     let place = Place::new();
     place.put("a", sample(100));

@@ -336,6 +336,7 @@ fn errors_in_words_and_as_io_errors() {
         (Error::NotStatesmix, ErrorKind::InvalidData),
         (Error::Version(3), ErrorKind::InvalidData),
         (Error::LevelLimit(Level::MAX), ErrorKind::OutOfMemory),
+        (Error::OutputLimit, ErrorKind::FileTooLarge),
         (Error::Dictionary(1), ErrorKind::InvalidData),
         (Error::Filter(1), ErrorKind::InvalidData),
         (Error::Truncated, ErrorKind::UnexpectedEof),

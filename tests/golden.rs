@@ -3,8 +3,9 @@
 //!
 //! `tests/golden/NAME-LEVEL.smx` holds four frames of the same content, one
 //! for each combination of options in the order of [`common::options`];
-//! `NAME-LEVEL.msg` holds it as bare message. The content itself is in
-//! `NAME.content`, for machines that cannot make it up.
+//! `NAME-LEVEL.msg` holds it as bare message, `NAME-LEVEL.pkt` in packets, each
+//! behind its length in a byte. The content itself is in `NAME.content`, for
+//! machines that cannot make it up.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -21,7 +22,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{decode, encode, level, options, random, records, text};
-use statesmix::{AnyLevel, Heap, Level, compress_message, decompress_message};
+use statesmix::{
+    AnyLevel, Heap, Level, PacketDecoder, PacketEncoder, compress_message, decompress_message,
+};
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
 
@@ -56,6 +59,20 @@ fn message(level: Level, content: &[u8]) -> Vec<u8> {
     packet
 }
 
+fn packets(level: Level, content: &[u8]) -> Vec<u8> {
+    let mut encoder = PacketEncoder::<_, AnyLevel>::new(level, Heap::new()).unwrap();
+    let (mut packets, mut room, mut rest) = (Vec::new(), [0; 200], content);
+    loop {
+        rest = &rest[encoder.encode(rest, &mut room).unwrap()..];
+        let len = encoder.finish(&mut room).unwrap();
+        if len == 0 {
+            return packets;
+        }
+        packets.push(len as u8);
+        packets.extend_from_slice(&room[..len]);
+    }
+}
+
 fn read(name: &str, number: u8, extension: &str) -> Vec<u8> {
     let path = path(name, number, extension);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -75,6 +92,8 @@ fn encoders_make_the_golden_streams() {
             assert!(made == golden, "{name}-{number}.smx: {}", difference(&made, &golden));
             let (made, golden) = (message(level(number), &content), read(name, number, "msg"));
             assert!(made == golden, "{name}-{number}.msg: {}", difference(&made, &golden));
+            let (made, golden) = (packets(level(number), &content), read(name, number, "pkt"));
+            assert!(made == golden, "{name}-{number}.pkt: {}", difference(&made, &golden));
         }
     }
 }
@@ -99,6 +118,15 @@ fn decoders_read_the_golden_streams() {
             let level = level(number);
             let n = decompress_message::<AnyLevel>(level, Heap::new(), &golden, &mut back);
             assert!(n == Ok(content.len()) && back == content, "{name}-{number}.msg");
+            let golden = read(name, number, "pkt");
+            let mut decoder = PacketDecoder::<_, AnyLevel>::new(level, Heap::new()).unwrap();
+            let (mut packets, mut given) = (&golden[..], 0);
+            while let Some((&len, rest)) = packets.split_first() {
+                let (packet, rest) = rest.split_at(len.into());
+                given += decoder.decode(packet, &mut back[given..]).unwrap().produced;
+                packets = rest;
+            }
+            assert!(given == content.len() && back == content, "{name}-{number}.pkt");
         }
     }
 }
@@ -115,6 +143,7 @@ fn write_golden_streams() {
         for number in LEVELS {
             fs::write(path(name, number, "smx"), frames(level(number), &content)).unwrap();
             fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
+            fs::write(path(name, number, "pkt"), packets(level(number), &content)).unwrap();
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Args {
     compress_limit: Option<u64>,
     /// Memory that decoding may take, in bytes.
     pub(crate) memory_limit: Option<u64>,
+    /// Bytes of content that one input may decompress to.
+    pub(crate) output_limit: Option<u64>,
     pub(crate) force: bool,
     pub(crate) remove: bool,
     pub(crate) recursive: bool,
@@ -88,6 +90,7 @@ impl Args {
             frame_size: None,
             compress_limit: None,
             memory_limit: None,
+            output_limit: None,
             force: false,
             remove: false,
             recursive: false,
@@ -152,11 +155,12 @@ impl Args {
             Id::Force => self.force = true,
             Id::Recursive => self.recursive = true,
             Id::MemLimit => {
-                self.memory_limit = parse_limit(&text())?;
+                self.memory_limit = parse_memory(&text())?;
                 self.compress_limit = self.memory_limit;
             }
-            Id::MemLimitCompress => self.compress_limit = parse_limit(&text())?,
-            Id::MemLimitDecompress => self.memory_limit = parse_limit(&text())?,
+            Id::MemLimitCompress => self.compress_limit = parse_memory(&text())?,
+            Id::MemLimitDecompress => self.memory_limit = parse_memory(&text())?,
+            Id::MaxOutput => self.output_limit = parse_limit(&text())?,
             Id::Json => self.json = true,
             Id::Quiet => self.quiet = self.quiet.saturating_add(1),
             Id::Verbose => self.verbose = true,
@@ -392,12 +396,16 @@ fn parse_limit(text: &str) -> Result<Option<u64>, String> {
     if text == "0" || text == "max" {
         return Ok(None);
     }
-    match parse_size(text) {
-        None => Err(no_size(text)),
+    parse_size(text).map(Some).ok_or_else(|| no_size(text))
+}
+
+/// A limit of memory, which must suffice for some level.
+fn parse_memory(text: &str) -> Result<Option<u64>, String> {
+    match parse_limit(text)? {
         Some(n) if n < Level::MIN.memory() as u64 => {
             Err(format!("a limit of '{text}' is below the 8 KiB of level 0"))
         }
-        some => Ok(some),
+        limit => Ok(limit),
     }
 }
 
@@ -467,8 +475,13 @@ mod tests {
         ] {
             assert_eq!(parse_limit(text), Ok(limit), "{text}");
         }
-        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "8191", "7KiB", "99999999999999999GiB"] {
+        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "99999999999999999GiB"] {
             assert!(parse_limit(text).is_err(), "{text}");
+        }
+        let both = args("s -d --memlimit-decompress 8K --max-output=1").unwrap();
+        assert_eq!((both.memory_limit, both.output_limit), (Some(8 << 10), Some(1)));
+        for limit in ["8191", "7KiB"] {
+            assert!(args(&format!("s --memlimit-decompress={limit}")).is_err());
         }
     }
 

@@ -31,16 +31,19 @@ impl From<Error> for Fault {
     }
 }
 
-/// The level (the highest one, for decoding), and the dictionary to begin with.
+/// The level (the highest one, for decoding), the dictionary to begin with, and
+/// the bytes of content that decoding gives at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting<'a> {
     pub(crate) level: Level,
     pub(crate) dictionary: Option<Dictionary<'a>>,
+    pub(crate) output: u64,
 }
 
 impl<'a> Setting<'a> {
     pub(crate) fn decoder(self) -> Decoder<Heap, AnyLevel, Option<Dictionary<'a>>> {
         Decoder::<_, AnyLevel>::with_dictionary(self.level, self.dictionary, Heap::new())
+            .output_limit(self.output)
     }
 }
 

@@ -283,8 +283,8 @@ pub(crate) fn survey(
 }
 
 /// Decompresses all frames of `input`, as [`codec::decode`] does. From the
-/// first on that does not state its sizes, or has no room in memory, it uses
-/// one thread.
+/// first on that does not state its sizes, has no room in memory, or exceeds the
+/// limit of output, it uses one thread.
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
@@ -297,11 +297,21 @@ pub(crate) fn decode(
     let budget = Budget { limit: threads.memory, used: 0 };
     let worked = AtomicU64::new(0);
     let done = &mut done;
-    let mut line = Decoding { finder, output, limit, budget, worked: &worked, meter, done };
+    let mut line = Decoding {
+        finder,
+        output,
+        limit,
+        allowed: limit.output,
+        budget,
+        worked: &worked,
+        meter,
+        done,
+    };
     in_order(&mut line, threads.count, |frame: Found, stop| {
         decode_frame(&frame, limit, stop, &worked)
     })?;
-    let Decoding { finder, output, meter, done, .. } = line;
+    let Decoding { finder, output, allowed, meter, done, .. } = line;
+    let limit = Setting { output: allowed, ..limit };
     match finder.rest(meter) {
         Some(mut rest) => codec::decode(&mut rest, output, limit, meter, done),
         None => Ok(()),
@@ -312,6 +322,8 @@ struct Decoding<'a, R, D> {
     finder: Finder<R>,
     output: &'a mut dyn Write,
     limit: Setting<'a>,
+    /// Bytes of content that frames not found yet may have.
+    allowed: u64,
     budget: Budget,
     /// Bytes of code that the threads have decoded.
     worked: &'a AtomicU64,
@@ -347,12 +359,13 @@ impl<R: Read, D: FnMut(Frame) -> Result<(), Trouble>> Line for Decoding<'_, R, D
         };
         let need = memory(header.level, content, code);
         let too_large = content.max(code) > MAX_FRAME || need > self.budget.limit;
-        if header.level > self.limit.level || too_large {
+        if header.level > self.limit.level || too_large || content > self.allowed {
             return Ok(Next::End);
         }
         if !self.budget.take(need) {
             return Ok(Next::Later);
         }
+        self.allowed -= content;
         let head = self.finder.take_head();
         let mut bytes = Vec::new();
         (&mut self.finder.input).take(code).read_to_end(&mut bytes).map_err(Fault::Read)?;

@@ -22,7 +22,8 @@ const SUFFIX: &str = "smx";
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
     args: &'a Args,
-    /// The highest level within the memory limit, and the dictionary.
+    /// The highest level within the memory limit, the dictionary, and the limit
+    /// of output.
     limit: Setting<'a>,
     /// The samples for a dictionary, and whether one is missing.
     training: Training,
@@ -40,7 +41,8 @@ impl<'a> Job<'a> {
             .take_while(|level| level.memory() as u64 <= limit)
             .last()
             .unwrap_or(Level::MIN);
-        let limit = Setting { level, dictionary };
+        let output = args.output_limit.unwrap_or(u64::MAX);
+        let limit = Setting { level, dictionary, output };
         let list = List::new(args.json);
         Self { args, limit, training: Training::default(), incomplete: false, list, begun: false }
     }
@@ -140,7 +142,7 @@ impl<'a> Job<'a> {
     fn setting(&self) -> Setting<'a> {
         let dictionary = self.limit.dictionary;
         let level = dictionary.map_or(self.args.level, |dictionary| dictionary.level());
-        Setting { level, dictionary }
+        Setting { level, dictionary, output: u64::MAX }
     }
 
     /// Adds the messages of the input to the dictionary.
@@ -247,6 +249,10 @@ impl<'a> Job<'a> {
                  --memlimit-decompress)",
                 size(level.memory() as u64),
                 size(self.args.memory_limit.unwrap_or(u64::MAX)),
+            ),
+            Fault::Codec(Error::OutputLimit) => format!(
+                "decompresses to more than {}, the limit (raise --max-output)",
+                size(self.args.output_limit.unwrap_or(u64::MAX)),
             ),
             Fault::Codec(Error::Truncated) if read == 0 => {
                 "is empty, not in statesmix format".into()

@@ -89,6 +89,6 @@ fn is_directory(name: &OsStr, follow: bool) -> bool {
 fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => Reporter::new(0).exit(Trouble::write("(stdout)", &error)),
     }
 }

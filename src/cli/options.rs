@@ -30,6 +30,7 @@ pub(crate) enum Id {
     MemLimit,
     MemLimitCompress,
     MemLimitDecompress,
+    MaxOutput,
     Json,
     Quiet,
     Verbose,
@@ -282,6 +283,15 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 &["memlimit-decompress"],
                 "refuse what needs more memory than SIZE to decompress, and use only as many \
                  threads as SIZE suffices for",
+            )
+            .takes(Takes::Value("SIZE"))
+            .env(),
+            Opt::new(
+                Id::MaxOutput,
+                "",
+                &["max-output"],
+                "give up an input that decompresses to more than SIZE: a file of 2 KB can hold \
+                 40 MB of zeros",
             )
             .takes(Takes::Value("SIZE"))
             .env(),

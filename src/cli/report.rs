@@ -32,8 +32,22 @@ impl Trouble {
     pub(crate) fn write(what: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
-            _ => Self::Error(format!("cannot write {what}: {error}")),
+            _ => Self::Error(format!("cannot write {what}: {error}{}", remedy(error.kind()))),
         }
+    }
+}
+
+/// What can be done where a file cannot be written, in brackets.
+pub(crate) fn remedy(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind;
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            " (make room, or write elsewhere with -o or -c)"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::FileTooLarge => {
+            " (write elsewhere with -o or -c)"
+        }
+        _ => "",
     }
 }
 

@@ -1,4 +1,5 @@
 //! Reading from any place of the content of many frames.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::vec::Vec;
