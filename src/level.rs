@@ -1,5 +1,6 @@
 //! Levels and what they need.
 
+use crate::filter::Stage;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
 
@@ -66,7 +67,8 @@ impl core::fmt::Display for Level {
 
 /// A model an [`Encoder`](crate::Encoder) or [`Decoder`](crate::Decoder) can
 /// be built on: [`AnyLevel`], or one fixed level, so that firmware carries no
-/// code and no tables of the others. Cannot be implemented outside this crate.
+/// code and no tables of the others, or such a one [`Filtered`]. Cannot be
+/// implemented outside this crate.
 #[allow(private_bounds)]
 pub trait Model: ModelCore {}
 
@@ -86,6 +88,12 @@ pub(crate) trait ModelCore: Sized {
     fn update(&mut self, bit: bool, memory: &mut [u8]);
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
+    /// What content passes on its way to the model, or from it, if there are
+    /// filters with this one.
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        None
+    }
 }
 
 /// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
@@ -106,7 +114,7 @@ macro_rules! levels {
 
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $any($each);
+        pub struct $any($each, Stage);
 
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)] // no allocator to box with
@@ -117,7 +125,7 @@ macro_rules! levels {
         impl Model for $any {}
 
         impl ModelCore for $any {
-            const BLANK: Self = Self($each::$first(ModelCore::BLANK));
+            const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE);
 
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
@@ -153,6 +161,11 @@ macro_rules! levels {
                 match &mut self.0 {
                     $($each::$name(model) => model.skip(byte, memory),)*
                 }
+            }
+
+            #[inline]
+            fn stage(&mut self) -> Option<&mut Stage> {
+                Some(&mut self.1)
             }
         }
     };
@@ -206,5 +219,44 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
+    }
+}
+
+/// A model with the [filters](crate::Filter) for machine code, for updates of
+/// firmware: `Filtered<Level1>`. Takes 16 bytes and some code more than the
+/// model alone, which refuses frames with a filter. [`AnyLevel`] has them.
+#[derive(Debug)]
+pub struct Filtered<M>(M, Stage);
+
+impl<M: Model> Model for Filtered<M> {}
+
+impl<M: Model> ModelCore for Filtered<M> {
+    const BLANK: Self = Self(M::BLANK, Stage::NONE);
+
+    fn supports(level: Level) -> bool {
+        M::supports(level)
+    }
+
+    fn start(&mut self, level: Level, memory: &mut [u8]) {
+        self.0.start(level, memory);
+    }
+
+    #[inline]
+    fn p(&self) -> u32 {
+        self.0.p()
+    }
+
+    #[inline]
+    fn update(&mut self, bit: bool, memory: &mut [u8]) {
+        self.0.update(bit, memory);
+    }
+
+    fn skip(&mut self, byte: u8, memory: &mut [u8]) {
+        self.0.skip(byte, memory);
+    }
+
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.1)
     }
 }

@@ -16,6 +16,7 @@ mod coder;
 mod context;
 mod error;
 mod fallback;
+mod filter;
 mod frame;
 mod gate;
 #[cfg(feature = "std")]
@@ -36,10 +37,11 @@ mod ssm;
 mod stream;
 
 pub use error::Error;
+pub use filter::Filter;
 pub use frame::{FORMAT_VERSION, Header};
 pub use level::{
-    AnyLevel, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7, Level8,
-    Level9, Model,
+    AnyLevel, Filtered, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6,
+    Level7, Level8, Level9, Model,
 };
 pub use message::{compress_message, decompress_message};
 pub use packet::{PacketDecoder, PacketEncoder};

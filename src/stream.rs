@@ -4,6 +4,7 @@
 use crate::coder::{BitDecoder, BitEncoder};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
+use crate::filter::{Filter, Stage, Way};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
 
@@ -64,12 +65,13 @@ pub struct Options {
     level: Level,
     content_size: Option<u64>,
     checksum: bool,
+    filter: Option<Filter>,
 }
 
 impl Options {
-    /// This level, a checksum, and no content size.
+    /// This level, a checksum, no content size and no filter.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true }
+        Self { level, content_size: None, checksum: true, filter: None }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -84,6 +86,14 @@ impl Options {
     #[must_use]
     pub const fn checksum(mut self, on: bool) -> Self {
         self.checksum = on;
+        self
+    }
+
+    /// Passes the content through a filter for the machine code in it, which
+    /// decoders undo. [`Filter::detect`] tells of one that may help.
+    #[must_use]
+    pub const fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
         self
     }
 }
@@ -165,6 +175,8 @@ pub struct Encoder<W, M = AnyLevel> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EncoderState {
     Body,
+    /// What the filter has held back.
+    Rest,
     Tail,
     Done,
     Failed(Error),
@@ -176,7 +188,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
-    /// size is 2^63 or more.
+    /// size is 2^63 or more, [`Error::Filter`] if a filter is wanted and the
+    /// model has none (see [`Filtered`](crate::Filtered)).
     #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
         if !M::supports(options.level) {
@@ -192,7 +205,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             content_size: options.content_size,
             checksum: options.checksum,
             dictionary: None,
-            filter: None,
+            filter: options.filter.map(Filter::id),
         };
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
@@ -211,6 +224,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             encoder.model.start(options.level, encoder.memory.bytes(size));
+            start_filter(&mut encoder.model, header.filter, Way::Forth)?;
             for &byte in &bytes[..len] {
                 encoder.pending.push(byte);
                 encoder.crc.update(byte);
@@ -229,9 +243,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         match self.state {
             EncoderState::Body => {}
             EncoderState::Failed(error) => return Err(error),
-            EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+            _ => return Err(Error::Finished),
         }
-        let memory = self.memory.bytes(self.options.level.workspace());
         let mut produced = 0;
         let mut consumed = 0;
         let status = loop {
@@ -248,15 +261,23 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 }
                 _ => {}
             }
-            let end_p = self.options.content_size.is_none().then_some(END_P);
-            let pending = &mut self.pending;
-            let (coder, model) = (&mut self.coder, &mut self.model);
-            encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
             self.crc.update(byte);
             self.taken += 1;
             consumed += 1;
+            if let Some(byte) = pass(&mut self.model, byte) {
+                self.code(byte);
+            }
         };
         Ok(Progress { consumed, produced, status })
+    }
+
+    /// Codes a byte, filtered; nothing may be pending.
+    fn code(&mut self, byte: u8) {
+        let memory = self.memory.bytes(self.options.level.workspace());
+        let end_p = self.options.content_size.is_none().then_some(END_P);
+        let pending = &mut self.pending;
+        let (coder, model) = (&mut self.coder, &mut self.model);
+        encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
     }
 
     /// Ends the frame; to be called until it returns [`Status::Done`].
@@ -269,13 +290,20 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
                 EncoderState::Body => {
-                    match self.options.content_size {
+                    self.state = match self.options.content_size {
                         Some(size) if size != self.taken => {
-                            self.state = EncoderState::Failed(Error::ContentSize);
-                            continue;
+                            EncoderState::Failed(Error::ContentSize)
                         }
-                        Some(_) => {}
-                        None => self.coder.encode(true, END_P, |b| self.pending.push(b)),
+                        _ => EncoderState::Rest,
+                    };
+                }
+                EncoderState::Rest => {
+                    if let Some(byte) = self.model.stage().and_then(Stage::rest) {
+                        self.code(byte);
+                        continue;
+                    }
+                    if self.options.content_size.is_none() {
+                        self.coder.encode(true, END_P, |b| self.pending.push(b));
                     }
                     self.state = EncoderState::Tail;
                 }
@@ -301,6 +329,28 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// Bytes of content taken so far.
     pub fn content_bytes(&self) -> u64 {
         self.taken
+    }
+}
+
+/// Begins the filter of a frame, if it has one.
+fn start_filter<M: Model>(model: &mut M, id: Option<u8>, way: Way) -> Result<(), Error> {
+    match (model.stage(), id) {
+        (None, None) => {}
+        (Some(stage), None) => *stage = Stage::NONE,
+        (Some(stage), Some(id)) => {
+            *stage = Stage::new(Filter::from_id(id).ok_or(Error::Filter(id))?, way);
+        }
+        (None, Some(id)) => return Err(Error::Filter(id)),
+    }
+    Ok(())
+}
+
+/// Passes a byte through the filter, if there is one. See [`Stage::pass`].
+#[inline]
+fn pass<M: Model>(model: &mut M, byte: u8) -> Option<u8> {
+    match model.stage() {
+        Some(stage) => stage.pass(byte),
+        None => Some(byte),
     }
 }
 
@@ -382,7 +432,7 @@ struct Body<M> {
     coder: BitDecoder,
     fallback: Fallback,
     crc: Crc32,
-    given: u64,
+    decoded: u64,
     /// Whether the end flag has come, where the size is not known.
     ended: bool,
     /// Bits of the current byte with a leading 1; 0 before the end flag.
@@ -408,7 +458,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                 coder: BitDecoder::new(0, false),
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
-                given: 0,
+                decoded: 0,
                 ended: false,
                 partial: 0,
                 fed: 0,
@@ -533,17 +583,14 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     }
 
     /// Refuses what it cannot or must not decode.
-    fn accept(&self, header: &Header) -> Result<(), Error> {
+    fn accept(&mut self, header: &Header) -> Result<(), Error> {
         if header.level > self.limit || !M::supports(header.level) {
             return Err(Error::LevelLimit(header.level));
         }
         if let Some(id) = header.dictionary {
             return Err(Error::Dictionary(id));
         }
-        if let Some(id) = header.filter {
-            return Err(Error::Filter(id));
-        }
-        Ok(())
+        start_filter(&mut self.body.model, header.filter, Way::Back)
     }
 }
 
@@ -553,7 +600,7 @@ impl<M: Model> Body<M> {
         self.model.start(level, memory);
         self.coder = BitDecoder::new(code, false);
         self.fallback = Fallback::new();
-        (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
+        (self.decoded, self.ended, self.partial, self.fed) = (0, false, 0, 0);
     }
 
     /// Decodes until something runs out (the status) or the content, of `size`
@@ -570,8 +617,8 @@ impl<M: Model> Body<M> {
             if self.partial == 0 {
                 // Between two bytes.
                 match size {
-                    Some(size) if self.given == size => return None,
-                    None if self.ended => return None,
+                    Some(size) if self.decoded == size => return self.rest(io),
+                    None if self.ended => return self.rest(io),
                     None if self.coder.decode(END_P) => self.ended = true,
                     _ => self.partial = 1,
                 }
@@ -582,10 +629,11 @@ impl<M: Model> Body<M> {
                     return Some(Status::OutputFull);
                 }
                 let byte = self.partial as u8;
-                io.output[io.produced] = byte;
-                io.produced += 1;
-                self.crc.update(byte);
-                self.given += 1;
+                if let Some(byte) = pass(&mut self.model, byte) {
+                    self.crc.update(byte);
+                    io.give(byte);
+                }
+                self.decoded += 1;
                 if self.fallback.is_raw() {
                     self.model.skip(byte, memory);
                 }
@@ -603,6 +651,21 @@ impl<M: Model> Body<M> {
             self.partial = self.partial << 1 | u32::from(bit);
         }
     }
+
+    /// Gives what the filter has held back; the status if there is no room.
+    fn rest(&mut self, io: &mut Io) -> Option<Status> {
+        let stage = self.model.stage()?;
+        while stage.holds() {
+            if io.produced == io.output.len() {
+                return Some(Status::OutputFull);
+            }
+            if let Some(byte) = stage.rest() {
+                self.crc.update(byte);
+                io.give(byte);
+            }
+        }
+        None
+    }
 }
 
 /// Input and output of one call.
@@ -619,5 +682,12 @@ impl Io<'_> {
         let byte = *self.input.get(self.consumed)?;
         self.consumed += 1;
         Some(byte)
+    }
+
+    /// Writes a byte, for which there must be room.
+    #[inline]
+    fn give(&mut self, byte: u8) {
+        self.output[self.produced] = byte;
+        self.produced += 1;
     }
 }

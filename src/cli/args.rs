@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
-use statesmix::Level;
+use statesmix::{Filter, Level};
 
 /// What to do with each file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,21 @@ pub(crate) enum Target {
     File(OsString),
 }
 
+/// What to do about machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filtering {
+    Auto,
+    None,
+    By(Filter),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) mode: Mode,
     pub(crate) level: Level,
     pub(crate) target: Target,
     pub(crate) checksum: bool,
+    pub(crate) filter: Filtering,
     /// Memory that decoding may take, in bytes.
     pub(crate) memory_limit: Option<u64>,
     pub(crate) force: bool,
@@ -66,6 +75,7 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
         level: Level::DEFAULT,
         target: if program == Some("smxcat") { Target::Stdout } else { Target::Beside },
         checksum: true,
+        filter: Filtering::Auto,
         memory_limit: None,
         force: false,
         remove: false,
@@ -99,6 +109,10 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
                 let value = parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
                 args.memory_limit = parse_limit(&value)?;
             }
+            Long("filter") => {
+                let value = parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
+                args.filter = parse_filter(&value)?;
+            }
             Long("no-check") => args.checksum = false,
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
@@ -121,6 +135,17 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command,
         }
     }
     Ok(Command::Run(args))
+}
+
+fn parse_filter(text: &str) -> Result<Filtering, String> {
+    match text {
+        "auto" => Ok(Filtering::Auto),
+        "none" => Ok(Filtering::None),
+        name => match Filter::ALL.into_iter().find(|filter| filter.name() == name) {
+            Some(filter) => Ok(Filtering::By(filter)),
+            None => Err(format!("'{text}' is no filter; say for example auto, none or arm64")),
+        },
+    }
 }
 
 /// A size such as 64MiB; `None` for no limit.
@@ -171,6 +196,9 @@ How to compress
                       -5 8 MiB    -6 32 MiB   -7 128 MiB  -8 512 MiB  -9 2 GiB
 
                       The program itself takes a few MiB more.
+  --filter=NAME       make machine code more alike: x86, x86-64, arm, thumb,
+                      arm64 or riscv; none; or auto, the default, which takes
+                      one that suits the first 256 KiB, or none
   --no-check          leave out the CRC-32 of the content (4 bytes), by which
                       damage is noticed
 
@@ -284,6 +312,14 @@ mod tests {
         for line in ["s -o a -t b", "s -x", "s --nothing", "s --force=1", "s -o", "s --rm=a"] {
             assert!(args(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn filters() {
+        assert_eq!(args("s").unwrap().filter, Filtering::Auto);
+        assert_eq!(args("s --filter=none").unwrap().filter, Filtering::None);
+        assert_eq!(args("s --filter x86-64").unwrap().filter, Filtering::By(Filter::X86_64));
+        assert!(args("s --filter=z80").is_err());
     }
 
     #[test]

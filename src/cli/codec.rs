@@ -3,8 +3,9 @@
 
 use std::io::{self, Read, Write};
 
-use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
+use statesmix::{Decoder, Encoder, Error, Filter, Header, Heap, Level, Options, Status};
 
+use super::args::Filtering;
 use super::report::{Meter, Trouble};
 
 /// Bytes moved at once. Small, since the progress bar moves as often, and high
@@ -39,9 +40,23 @@ pub(crate) struct Frame {
 pub(crate) fn encode(
     input: &mut dyn Read,
     output: &mut dyn Write,
-    options: Options,
+    mut options: Options,
+    filter: Filtering,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
+    let mut start = Vec::new();
+    let filter = match filter {
+        Filtering::Auto => {
+            input.take(Filter::DETECT as u64).read_to_end(&mut start).map_err(Fault::Read)?;
+            Filter::detect(&start)
+        }
+        Filtering::None => None,
+        Filtering::By(filter) => Some(filter),
+    };
+    if let Some(filter) = filter {
+        options = options.filter(filter);
+    }
+    let input = &mut start.chain(input);
     let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
     let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);
     loop {

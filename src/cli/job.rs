@@ -54,7 +54,8 @@ impl<'a> Job<'a> {
                 if let Some(len) = len.filter(|&len| len > 0) {
                     options = options.content_size(len);
                 }
-                codec::encode(&mut *input.reader, output.writer(), options, &mut meter)
+                let (reader, writer) = (&mut *input.reader, output.writer());
+                codec::encode(reader, writer, options, args.filter, &mut meter)
             }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
