@@ -4,7 +4,8 @@
 //! `tests/golden/NAME-LEVEL.smx` holds four frames of the same content, one
 //! for each combination of options in the order of [`common::options`];
 //! `NAME-LEVEL.msg` holds it as bare message. The content itself is in
-//! `NAME.content`, for machines that cannot make it up.
+//! `NAME.content`, for machines that cannot make it up. `filter-NAME.smx` is a
+//! frame of level 1 for each filter.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -20,8 +21,10 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{decode, encode, level, options, random, records, text};
-use statesmix::{AnyLevel, Heap, Level, compress_message, decompress_message};
+use common::{code, decode, encode, level, options, random, records, text};
+use statesmix::{
+    AnyLevel, Filter, Heap, Level, Options, compress_message, decompress, decompress_message,
+};
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
 
@@ -47,6 +50,13 @@ fn path(name: &str, number: u8, extension: &str) -> PathBuf {
 fn frames(level: Level, content: &[u8]) -> Vec<u8> {
     let one = |options| encode::<AnyLevel>(options, Heap::new(), content, 4096, 4096).unwrap();
     options(level, content.len()).into_iter().flat_map(one).collect()
+}
+
+fn filtered(filter: Filter) -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let content = code(filter, 24, 1500);
+    let options = Options::new(level(1)).filter(filter);
+    let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
+    (folder().join(format!("filter-{}.smx", filter.name())), content, frame)
 }
 
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
@@ -104,6 +114,16 @@ fn decoders_read_the_golden_streams() {
 }
 
 #[test]
+fn filters_are_the_golden_ones() {
+    for filter in Filter::ALL {
+        let (path, content, made) = filtered(filter);
+        let golden = fs::read(&path).unwrap();
+        assert!(made == golden, "{}: {}", path.display(), difference(&made, &golden));
+        assert!(decompress(&golden, level(1)) == Ok(content), "{}", path.display());
+    }
+}
+
+#[test]
 #[ignore = "writes tests/golden if STATESMIX_GOLDEN=write"]
 fn write_golden_streams() {
     if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
@@ -116,5 +136,9 @@ fn write_golden_streams() {
             fs::write(path(name, number, "smx"), frames(level(number), &content)).unwrap();
             fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
         }
+    }
+    for filter in Filter::ALL {
+        let (path, _, frame) = filtered(filter);
+        fs::write(path, frame).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each target uses a part of it
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
-use statesmix::{Decoder, Encoder, Error, Heap, Level, Options, Status};
+use statesmix::{Decoder, Encoder, Error, Filter, Heap, Level, Options, Status};
 
 /// How to encode, and in what pieces.
 #[derive(Arbitrary, Debug)]
@@ -10,6 +10,7 @@ pub struct Setup {
     level: u8,
     sized: bool,
     pub checksum: bool,
+    filter: u8,
     input: u8,
     output: u8,
 }
@@ -20,7 +21,11 @@ impl Setup {
     }
 
     pub fn options(&self, content: &[u8]) -> Options {
-        let options = Options::new(self.level()).checksum(self.checksum);
+        let mut options = Options::new(self.level()).checksum(self.checksum);
+        // None at all for most numbers.
+        if let Some(filter) = Filter::from_id(self.filter % 16) {
+            options = options.filter(filter);
+        }
         if self.sized { options.content_size(content.len() as u64) } else { options }
     }
 

@@ -186,7 +186,7 @@ What to do (the last one counts)
   -z, --compress      compress; this is the default
   -d, --decompress    decompress FILE.smx to FILE
   -t, --test          decompress to nowhere: is FILE intact?
-  -l, --list          show levels, memory, sizes, ratio and checksums; see below
+  -l, --list          show levels, memory, sizes, ratio and so on; see below
 
 How to compress
   -0 ... -9           level; the default is -6. Decompressing takes the same
@@ -243,10 +243,11 @@ Files
 List
   One line for each file: number of frames, highest level, memory to decompress
   it, sizes in bytes, compressed size divided by uncompressed, checksum (yes,
-  no, or some of the frames), name. Since a frame does not state its compressed
-  size, listing decompresses everything, and thereby tests it. Where that needs
-  more than the limit, the line tells the level and the memory that the first
-  too demanding frame asks for, with - for what is not known.
+  no, or some of the frames), filter (its name, no, or some), name. Since a
+  frame does not state its compressed size, listing decompresses everything,
+  and thereby tests it. Where that needs more than the limit, the line tells
+  the level and the memory that the first too demanding frame asks for, with -
+  for what is not known.
 
 Progress
   If it takes more than a second and standard error is a terminal, a bar shows

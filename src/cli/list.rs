@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use statesmix::Level;
+use statesmix::{Filter, Level};
 
 use super::codec::Frame;
 use super::report::{Trouble, printable, size};
@@ -18,6 +18,7 @@ pub(crate) struct Sum {
     pub(crate) compressed: u64,
     content: u64,
     with_checksum: u64,
+    filter: Option<&'static str>,
 }
 
 impl Sum {
@@ -28,6 +29,7 @@ impl Sum {
             compressed: frame.compressed,
             content: frame.content,
             with_checksum: frame.header.checksum.into(),
+            filter: Some(frame.header.filter.and_then(Filter::from_id).map_or("no", Filter::name)),
         };
     }
 
@@ -47,6 +49,10 @@ impl std::ops::AddAssign for Sum {
         self.compressed += other.compressed;
         self.content += other.content;
         self.with_checksum += other.with_checksum;
+        self.filter = match (self.filter, other.filter) {
+            (Some(a), Some(b)) if a != b => Some("some"),
+            (a, b) => a.or(b),
+        };
     }
 }
 
@@ -95,6 +101,7 @@ impl List {
             "-",
             "-",
             "-",
+            "-",
             &printable(name),
         ])
     }
@@ -121,22 +128,33 @@ impl List {
             &sum.content.to_string(),
             &ratio,
             sum.check(),
+            sum.filter.unwrap_or("-"),
             name,
         ])
     }
 
-    fn columns(&mut self, columns: [&str; 8]) -> Result<(), Trouble> {
+    fn columns(&mut self, columns: [&str; 9]) -> Result<(), Trouble> {
         let mut out = io::stdout().lock();
         let mut print =
-            |[frames, level, memory, compressed, content, ratio, check, name]: [&str; 8]| {
+            |[frames, level, memory, compressed, content, ratio, check, filter, name]: [&str;
+                 9]| {
                 writeln!(
                     out,
                     "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
-                 {check:<5} {name}"
+                 {check:<5} {filter:<6} {name}"
                 )
             };
-        let head =
-            ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio", "Check", "File"];
+        let head = [
+            "Frames",
+            "Level",
+            "Memory",
+            "Compressed",
+            "Uncompressed",
+            "Ratio",
+            "Check",
+            "Filter",
+            "File",
+        ];
         if !std::mem::replace(&mut self.begun, true) {
             print(head).map_err(|error| Trouble::write("the list", &error))?;
         }

@@ -146,7 +146,7 @@ fn call(filter: Filter, next: &[u8]) -> Option<u32> {
 /// Whether x86 code is of 64 bit: it loads what is relative to the instruction.
 fn is_long(code: &[u8]) -> bool {
     let loads = |code: &&[u8]| matches!(code, [0x48, 0x8B | 0x8D, modrm] if modrm & 0xC7 == 5);
-    code.windows(3).filter(loads).count() >= code.len() / (4 * SPARSEST)
+    code.windows(3).filter(loads).count() * 4 * SPARSEST > code.len()
 }
 
 /// Counts different numbers, up to some thousands and nearly.
