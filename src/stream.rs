@@ -245,6 +245,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             EncoderState::Failed(error) => return Err(error),
             _ => return Err(Error::Finished),
         }
+        let memory = self.memory.bytes(self.options.level.workspace());
         let mut produced = 0;
         let mut consumed = 0;
         let status = loop {
@@ -261,23 +262,17 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 }
                 _ => {}
             }
+            if let Some(byte) = pass(&mut self.model, byte) {
+                let end_p = self.options.content_size.is_none().then_some(END_P);
+                let (coder, model) = (&mut self.coder, &mut self.model);
+                let emit = |b| self.pending.push(b);
+                encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
+            }
             self.crc.update(byte);
             self.taken += 1;
             consumed += 1;
-            if let Some(byte) = pass(&mut self.model, byte) {
-                self.code(byte);
-            }
         };
         Ok(Progress { consumed, produced, status })
-    }
-
-    /// Codes a byte, filtered; nothing may be pending.
-    fn code(&mut self, byte: u8) {
-        let memory = self.memory.bytes(self.options.level.workspace());
-        let end_p = self.options.content_size.is_none().then_some(END_P);
-        let pending = &mut self.pending;
-        let (coder, model) = (&mut self.coder, &mut self.model);
-        encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
     }
 
     /// Ends the frame; to be called until it returns [`Status::Done`].
@@ -299,7 +294,11 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 }
                 EncoderState::Rest => {
                     if let Some(byte) = self.model.stage().and_then(Stage::rest) {
-                        self.code(byte);
+                        let memory = self.memory.bytes(self.options.level.workspace());
+                        let end_p = self.options.content_size.is_none().then_some(END_P);
+                        let (coder, model) = (&mut self.coder, &mut self.model);
+                        let emit = |b| self.pending.push(b);
+                        encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
                         continue;
                     }
                     if self.options.content_size.is_none() {
