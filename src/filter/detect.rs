@@ -30,10 +30,12 @@ impl Filter {
             Container::NoCode => None,
             Container::Unknown => {
                 let found = [Self::X86, Self::Arm, Self::Thumb, Self::Arm64, Self::RiscV]
-                    .map(|filter| (filter, Calls::count(filter, start)))
                     .into_iter()
-                    .filter(|(_, calls)| calls.are_code(start.len()))
-                    .max_by_key(|(_, calls)| calls.saving());
+                    .filter_map(|filter| {
+                        let calls = Calls::count(filter, start);
+                        calls.are_code(start.len()).then(|| (filter, calls.saving()))
+                    })
+                    .max_by_key(|&(_, saving)| saving);
                 match found {
                     Some((Self::X86, _)) if is_long(start) => Some(Self::X86_64),
                     found => found.map(|(filter, _)| filter),
