@@ -1,6 +1,7 @@
 //! Levels and what they need.
 
 use crate::dictionary;
+use crate::filter::Stage;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
 
@@ -73,7 +74,8 @@ impl core::fmt::Display for Level {
 
 /// A model an [`Encoder`](crate::Encoder) or [`Decoder`](crate::Decoder) can
 /// be built on: [`AnyLevel`], or one fixed level, so that firmware carries no
-/// code and no tables of the others. Cannot be implemented outside this crate.
+/// code and no tables of the others, or such a one [`Filtered`]. Cannot be
+/// implemented outside this crate.
 #[allow(private_bounds)]
 pub trait Model: ModelCore {}
 
@@ -99,6 +101,12 @@ pub(crate) trait ModelCore: Sized {
     fn update(&mut self, bit: bool, memory: &mut [u8]);
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
+    /// What content passes on its way to the model, or from it, if there are
+    /// filters with this one.
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        None
+    }
 }
 
 /// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
@@ -120,7 +128,7 @@ macro_rules! levels {
 
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $any($each);
+        pub struct $any($each, Stage);
 
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)] // no allocator to box with
@@ -131,7 +139,7 @@ macro_rules! levels {
         impl Model for $any {}
 
         impl ModelCore for $any {
-            const BLANK: Self = Self($each::$first(ModelCore::BLANK));
+            const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE);
 
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
@@ -190,6 +198,11 @@ macro_rules! levels {
                 match &mut self.0 {
                     $($each::$name(model) => model.skip(byte, memory),)*
                 }
+            }
+
+            #[inline]
+            fn stage(&mut self) -> Option<&mut Stage> {
+                Some(&mut self.1)
             }
         }
     };
@@ -256,5 +269,52 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
+    }
+}
+
+/// A model with the [filters](crate::Filter) for machine code, for updates of
+/// firmware: `Filtered<Level1>`. Takes 16 bytes and 3 KB of code more than the
+/// model alone, which refuses frames with a filter. [`AnyLevel`] has them.
+#[derive(Debug)]
+pub struct Filtered<M>(M, Stage);
+
+impl<M: Model> Model for Filtered<M> {}
+
+impl<M: Model> ModelCore for Filtered<M> {
+    const BLANK: Self = Self(M::BLANK, Stage::NONE);
+
+    fn supports(level: Level) -> bool {
+        M::supports(level)
+    }
+
+    fn start(&mut self, level: Level, memory: &mut [u8]) {
+        self.0.start(level, memory);
+    }
+
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.0.carry(carry);
+    }
+
+    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        self.0.resume(level, memory, carry);
+    }
+
+    #[inline]
+    fn p(&self) -> u32 {
+        self.0.p()
+    }
+
+    #[inline]
+    fn update(&mut self, bit: bool, memory: &mut [u8]) {
+        self.0.update(bit, memory);
+    }
+
+    fn skip(&mut self, byte: u8, memory: &mut [u8]) {
+        self.0.skip(byte, memory);
+    }
+
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.1)
     }
 }

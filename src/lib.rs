@@ -20,6 +20,7 @@ mod dictionary;
 pub mod embedded;
 mod error;
 mod fallback;
+mod filter;
 mod frame;
 mod gate;
 #[cfg(feature = "std")]
@@ -43,10 +44,11 @@ mod stream;
 pub use dictionary::train;
 pub use dictionary::{Dictionary, Primer, Trainer};
 pub use error::Error;
+pub use filter::Filter;
 pub use frame::{FORMAT_VERSION, Header};
 pub use level::{
-    AnyLevel, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7, Level8,
-    Level9, Model,
+    AnyLevel, Filtered, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6,
+    Level7, Level8, Level9, Model,
 };
 pub use message::{compress_message, decompress_message};
 pub use packet::{PacketDecoder, PacketEncoder};

@@ -6,6 +6,7 @@ use crate::coder::{BitDecoder, BitEncoder};
 use crate::dictionary::{Dictionary, Primer, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
+use crate::filter::{Filter, Stage, Way};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
 
@@ -67,12 +68,13 @@ pub struct Options {
     content_size: Option<u64>,
     checksum: bool,
     sync_points: bool,
+    filter: Option<Filter>,
 }
 
 impl Options {
-    /// This level, a checksum, no content size and no sync points.
+    /// This level, a checksum, no content size, no sync points and no filter.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true, sync_points: false }
+        Self { level, content_size: None, checksum: true, sync_points: false, filter: None }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -98,6 +100,14 @@ impl Options {
         self
     }
 
+    /// Passes the content through a filter for the machine code in it, which
+    /// decoders undo. [`Filter::detect`] tells of one that may help.
+    #[must_use]
+    pub const fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
     /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
     /// on the stack while the encoder works.
     #[inline(never)]
@@ -107,7 +117,7 @@ impl Options {
             content_size: self.content_size,
             checksum: self.checksum,
             dictionary,
-            filter: None,
+            filter: self.filter.map(Filter::id),
             code_size: None,
             sync_points: self.sync_points,
         };
@@ -199,6 +209,10 @@ enum EncoderState {
     Body,
     /// As [`Self::Body`], but no content has come since a sync point.
     Synced,
+    /// What the filter has held back, before a sync point.
+    Syncing,
+    /// The same before the end.
+    Rest,
     Tail,
     Done,
     Failed(Error),
@@ -210,7 +224,9 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
-    /// size is 2^63 or more, or is declared together with sync points.
+    /// size is 2^63 or more, or is declared together with sync points,
+    /// [`Error::Filter`] if a filter is wanted and the model has none (see
+    /// [`Filtered`](crate::Filtered)).
     #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, memory: W) -> Result<Self, Error> {
         Self::with_dictionary(options, (), memory)
@@ -249,6 +265,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
+            start_filter(&mut encoder.model, options.filter.map(Filter::id), Way::Forth)?;
             let id = dictionary.map(|dictionary| dictionary.id());
             options.write_header(id, &mut encoder.pending, &mut encoder.crc);
         }
@@ -263,12 +280,20 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
-            EncoderState::Body | EncoderState::Synced => {}
+            EncoderState::Body | EncoderState::Synced | EncoderState::Syncing => {}
             EncoderState::Failed(error) => return Err(error),
-            EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+            _ => return Err(Error::Finished),
+        }
+        let mut produced = 0;
+        if self.state == EncoderState::Syncing && self.model.stage().is_some() {
+            // The sync point was begun, so it comes first.
+            let progress = self.flush(output)?;
+            if progress.status == Status::OutputFull {
+                return Ok(progress);
+            }
+            produced = progress.produced;
         }
         let memory = self.memory.bytes(self.options.level.workspace());
-        let mut produced = 0;
         let mut consumed = 0;
         let status = loop {
             if !self.pending.drain(output, &mut produced) {
@@ -284,10 +309,12 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 }
                 _ => {}
             }
-            let end_p = self.options.content_size.is_none().then_some(END_P);
-            let pending = &mut self.pending;
-            let (coder, model) = (&mut self.coder, &mut self.model);
-            encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
+            if let Some(byte) = pass(&mut self.model, byte) {
+                let end_p = self.options.content_size.is_none().then_some(END_P);
+                let (coder, model) = (&mut self.coder, &mut self.model);
+                let emit = |b| self.pending.push(b);
+                encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
+            }
             self.crc.update(byte);
             self.taken += 1;
             self.state = EncoderState::Body;
@@ -330,19 +357,40 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         while self.pending.drain(output, &mut produced) {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
-                EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
                 EncoderState::Synced => {
                     return Ok(Progress { consumed: 0, produced, status: Status::NeedsInput });
                 }
-                EncoderState::Body => {
-                    self.end_code(false);
-                    self.push_tail(4);
-                    self.coder = BitEncoder::new(false);
-                    self.state = EncoderState::Synced;
-                }
+                EncoderState::Body => self.state = EncoderState::Syncing,
+                EncoderState::Syncing => self.sync(),
+                _ => return Err(Error::Finished),
             }
         }
         Ok(Progress { consumed: 0, produced, status: Status::OutputFull })
+    }
+
+    /// Codes a byte that the filter has held back or, if there is none, the sync
+    /// point.
+    fn sync(&mut self) {
+        if self.code_rest() {
+            return;
+        }
+        self.end_code(false);
+        self.push_tail(4);
+        self.coder = BitEncoder::new(false);
+        self.state = EncoderState::Synced;
+    }
+
+    /// Codes a byte that the filter has held back; whether there was one.
+    fn code_rest(&mut self) -> bool {
+        let Some(byte) = self.model.stage().and_then(Stage::rest) else {
+            return false;
+        };
+        let memory = self.memory.bytes(self.options.level.workspace());
+        let end_p = self.options.content_size.is_none().then_some(END_P);
+        let (coder, model) = (&mut self.coder, &mut self.model);
+        let emit = |b| self.pending.push(b);
+        encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
+        true
     }
 
     /// Codes that here is the end, or a sync point.
@@ -368,14 +416,21 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         while self.pending.drain(output, &mut produced) {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
+                EncoderState::Syncing => self.sync(),
                 EncoderState::Body | EncoderState::Synced => {
-                    match self.options.content_size {
+                    self.state = match self.options.content_size {
                         Some(size) if size != self.taken => {
-                            self.state = EncoderState::Failed(Error::ContentSize);
-                            continue;
+                            EncoderState::Failed(Error::ContentSize)
                         }
-                        Some(_) => {}
-                        None => self.end_code(true),
+                        _ => EncoderState::Rest,
+                    };
+                }
+                EncoderState::Rest => {
+                    if self.code_rest() {
+                        continue;
+                    }
+                    if self.options.content_size.is_none() {
+                        self.end_code(true);
                     }
                     self.state = EncoderState::Tail;
                 }
@@ -407,6 +462,28 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// difference.
     pub fn code_range(&self) -> u64 {
         self.coder.range()
+    }
+}
+
+/// Begins the filter of a frame, if it has one.
+fn start_filter<M: Model>(model: &mut M, id: Option<u8>, way: Way) -> Result<(), Error> {
+    match (model.stage(), id) {
+        (None, None) => {}
+        (Some(stage), None) => *stage = Stage::NONE,
+        (Some(stage), Some(id)) => {
+            *stage = Stage::new(Filter::from_id(id).ok_or(Error::Filter(id))?, way);
+        }
+        (None, Some(id)) => return Err(Error::Filter(id)),
+    }
+    Ok(())
+}
+
+/// Passes a byte through the filter, if there is one. See [`Stage::pass`].
+#[inline]
+fn pass<M: Model>(model: &mut M, byte: u8) -> Option<u8> {
+    match model.stage() {
+        Some(stage) => stage.pass(byte),
+        None => Some(byte),
     }
 }
 
@@ -505,7 +582,7 @@ struct Body<M> {
     coder: BitDecoder,
     fallback: Fallback,
     crc: Crc32,
-    given: u64,
+    decoded: u64,
     /// What the end flag says, where the size is not known.
     end: End,
     /// Bits of the current byte with a leading 1; 0 before the end flag.
@@ -561,7 +638,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                 coder: BitDecoder::new(0, false),
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
-                given: 0,
+                decoded: 0,
                 end: End::No,
                 partial: 0,
                 fed: 0,
@@ -741,7 +818,7 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
     }
 
     /// Refuses what it cannot or must not decode.
-    fn accept(&self, header: &Header) -> Result<(), Error> {
+    fn accept(&mut self, header: &Header) -> Result<(), Error> {
         if header.level > self.limit || !M::supports(header.level) {
             return Err(Error::LevelLimit(header.level));
         }
@@ -755,13 +832,10 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                 _ => return Err(Error::Dictionary(id)),
             }
         }
-        if let Some(id) = header.filter {
-            return Err(Error::Filter(id));
-        }
         if header.content_size.is_some_and(|size| size > self.allowed) {
             return Err(Error::OutputLimit);
         }
-        Ok(())
+        start_filter(&mut self.body.model, header.filter, Way::Back)
     }
 }
 
@@ -777,7 +851,7 @@ impl<M: Model> Body<M> {
     ) {
         begin(level, dictionary, &mut self.model, memory);
         self.fallback = Fallback::new();
-        self.given = 0;
+        self.decoded = 0;
         self.resume(code);
     }
 
@@ -800,14 +874,14 @@ impl<M: Model> Body<M> {
             if self.partial == 0 {
                 // Between two bytes.
                 match (header.content_size, self.end) {
-                    (Some(size), _) if self.given == size => return Stop::End,
+                    (Some(size), _) if self.decoded == size => return self.rest(io, Stop::End),
                     (None, End::No) if self.coder.decode(END_P) => self.end = End::Flag,
                     (None, End::Flag) if header.sync_points => {
                         let goes_on = self.coder.decode(RAW_P);
                         self.end = if goes_on { End::SyncPoint } else { End::Frame };
                     }
-                    (None, End::Flag | End::Frame) => return Stop::End,
-                    (None, End::SyncPoint) => return Stop::SyncPoint,
+                    (None, End::Flag | End::Frame) => return self.rest(io, Stop::End),
+                    (None, End::SyncPoint) => return self.rest(io, Stop::SyncPoint),
                     _ => self.partial = 1,
                 }
                 continue;
@@ -817,10 +891,12 @@ impl<M: Model> Body<M> {
                     return Stop::Io(Status::OutputFull);
                 };
                 let byte = self.partial as u8;
-                *place = byte;
-                io.produced += 1;
-                self.crc.update(byte);
-                self.given += 1;
+                if let Some(byte) = pass(&mut self.model, byte) {
+                    *place = byte;
+                    io.produced += 1;
+                    self.crc.update(byte);
+                }
+                self.decoded += 1;
                 if self.fallback.is_raw() {
                     self.model.skip(byte, memory);
                 }
@@ -837,6 +913,24 @@ impl<M: Model> Body<M> {
             }
             self.partial = self.partial << 1 | u32::from(bit);
         }
+    }
+
+    /// Gives what the filter has held back, then stops for the reason `stop`.
+    fn rest(&mut self, io: &mut Io, stop: Stop) -> Stop {
+        let Some(stage) = self.model.stage() else {
+            return stop;
+        };
+        while stage.holds() {
+            let Some(place) = io.output.get_mut(io.produced) else {
+                return Stop::Io(Status::OutputFull);
+            };
+            if let Some(byte) = stage.rest() {
+                *place = byte;
+                io.produced += 1;
+                self.crc.update(byte);
+            }
+        }
+        stop
     }
 }
 

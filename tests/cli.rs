@@ -87,7 +87,8 @@ fn frames_in_a_row() {
     let list = place.ok(&["-l", "all.smx"]);
     let (len, size) = (all.len().to_string(), content.len().to_string());
     let ratio = format!("{:.3}", all.len() as f64 / content.len() as f64);
-    assert_eq!(words(&list, 1), ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "all.smx"]);
+    let line = ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "no", "all.smx"];
+    assert_eq!(words(&list, 1), line);
     let list = place.ok(&["-lv", "all.smx"]);
     let column = |i: usize| -> Vec<_> { (1..=6).map(|line| words(&list, line)[i]).collect() };
     assert_eq!(column(0), ["#1", "#2", "#3", "#4", "#5", "5"]);
@@ -111,6 +112,30 @@ fn words(list: &[u8], line: usize) -> Vec<&str> {
 }
 
 #[test]
+fn filters() {
+    let place = Place::new();
+    // Calls of one function.
+    let code: Vec<u8> = (1..=2000_i32)
+        .flat_map(|i| [&[i as u8, 0x4A, 0xE8][..], &(4096 - 8 * i).to_le_bytes(), b"J"].concat())
+        .collect();
+    place.put("code", &code);
+    place.put("text", sample(20_000));
+    place.ok(&["-1", "code", "text"]);
+    let list = place.ok(&["-l", "code.smx", "text.smx"]);
+    assert_eq!([1, 2, 3].map(|line| words(&list, line)[8]), ["x86", "no", "some"]);
+    assert_eq!(place.ok(&["-dc", "code.smx"]), code);
+    let plain = place.ok(&["-1c", "--filter=none", "code"]);
+    assert!(plain.len() > place.get("code.smx").len());
+    for name in ["none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv"] {
+        let filter = format!("--filter={name}");
+        assert_eq!(place.pipe(&["-d"], &place.pipe(&["-0", &filter], &code)), code, "{name}");
+    }
+    let output = place.run(&["--filter=mips", "code"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("'mips' is no filter"));
+}
+
+#[test]
 fn list() {
     let place = Place::new();
     place.put("a", sample(5000));
@@ -122,18 +147,18 @@ fn list() {
     assert_eq!(words(&list, 0)[..2], ["Frames", "Level"]);
     assert_eq!(words(&list, 1)[..4], ["1", "2", "128", "KiB"]);
     assert_eq!(words(&list, 1)[5..6], ["5000"]);
-    assert_eq!(words(&list, 1)[7..], ["yes", "a.smx"]);
-    assert_eq!(words(&list, 2)[7..], ["no", "b.smx"]);
+    assert_eq!(words(&list, 1)[7..], ["yes", "no", "a.smx"]);
+    assert_eq!(words(&list, 2)[7..], ["no", "no", "b.smx"]);
     assert_eq!(words(&list, 3)[..2], ["2", "2"]);
     assert_eq!(words(&list, 3)[5], "5050");
-    assert_eq!(words(&list, 3)[7..], ["some", "2", "files"]);
+    assert_eq!(words(&list, 3)[7..], ["some", "no", "2", "files"]);
 
     // A frame above the limit tells what it needs.
     let output = place.run(&["-l", "--memlimit-decompress=64KiB", "a.smx", "b.smx"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--memlimit-decompress"));
     let len = place.get("a.smx").len().to_string();
-    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "a.smx"];
+    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "-", "a.smx"];
     assert_eq!(words(&output.stdout, 1), unknown);
     assert_eq!(words(&output.stdout, 2)[..2], ["1", "0"]);
 

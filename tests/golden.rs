@@ -5,7 +5,8 @@
 //! for each combination of options in the order of [`common::options`];
 //! `NAME-LEVEL.msg` holds it as bare message, `NAME-LEVEL.pkt` in packets, each
 //! behind its length in a byte. The content itself is in `NAME.content`, for
-//! machines that cannot make it up.
+//! machines that cannot make it up. `filter-NAME.smx` is a frame of level 1 for
+//! each filter.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -21,9 +22,10 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{decode, encode, level, options, random, records, text};
+use common::{code, decode, encode, level, options, random, records, text};
 use statesmix::{
-    AnyLevel, Heap, Level, PacketDecoder, PacketEncoder, compress_message, decompress_message,
+    AnyLevel, Filter, Heap, Level, Options, PacketDecoder, PacketEncoder, compress_message,
+    decompress, decompress_message,
 };
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
@@ -50,6 +52,13 @@ fn path(name: &str, number: u8, extension: &str) -> PathBuf {
 fn frames(level: Level, content: &[u8]) -> Vec<u8> {
     let one = |options| encode::<AnyLevel>(options, Heap::new(), content, 4096, 4096).unwrap();
     options(level, content.len()).into_iter().flat_map(one).collect()
+}
+
+fn filtered(filter: Filter) -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let content = code(filter, 24, 1500);
+    let options = Options::new(level(1)).filter(filter);
+    let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
+    (folder().join(format!("filter-{}.smx", filter.name())), content, frame)
 }
 
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
@@ -132,6 +141,16 @@ fn decoders_read_the_golden_streams() {
 }
 
 #[test]
+fn filters_are_the_golden_ones() {
+    for filter in Filter::ALL {
+        let (path, content, made) = filtered(filter);
+        let golden = fs::read(&path).unwrap();
+        assert!(made == golden, "{}: {}", path.display(), difference(&made, &golden));
+        assert!(decompress(&golden, level(1)) == Ok(content), "{}", path.display());
+    }
+}
+
+#[test]
 #[ignore = "writes tests/golden if STATESMIX_GOLDEN=write"]
 fn write_golden_streams() {
     if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
@@ -145,5 +164,9 @@ fn write_golden_streams() {
             fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
             fs::write(path(name, number, "pkt"), packets(level(number), &content)).unwrap();
         }
+    }
+    for filter in Filter::ALL {
+        let (path, _, frame) = filtered(filter);
+        fs::write(path, frame).unwrap();
     }
 }

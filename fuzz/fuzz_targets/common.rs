@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each target uses a part of it
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
-use statesmix::{Decoder, Encoder, Error, Heap, Level, Options, Status};
+use statesmix::{Decoder, Encoder, Error, Filter, Heap, Level, Options, Status};
 
 /// How to encode and to decode, and in what pieces.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -10,6 +10,8 @@ pub struct Setup {
     level: u8,
     pub sized: bool,
     pub checksum: bool,
+    filter: u8,
+    flush: bool,
     content_in: u8,
     frame_out: u8,
     frame_in: u8,
@@ -29,8 +31,16 @@ impl Setup {
     }
 
     pub fn options(&self, content: &[u8]) -> Options {
-        let options = Options::new(self.level()).checksum(self.checksum);
-        if self.sized { options.content_size(content.len() as u64) } else { options }
+        let mut options = Options::new(self.level()).checksum(self.checksum);
+        // None at all for most numbers.
+        if let Some(filter) = Filter::from_id(self.filter % 16) {
+            options = options.filter(filter);
+        }
+        if self.sized {
+            options.content_size(content.len() as u64)
+        } else {
+            options.sync_points(self.flush)
+        }
     }
 
     /// One frame.
@@ -42,6 +52,13 @@ impl Setup {
             loop {
                 let progress = encoder.encode(piece, &mut room).unwrap();
                 piece = &piece[progress.consumed..];
+                frame.extend_from_slice(&room[..progress.produced]);
+                if progress.status == Status::NeedsInput {
+                    break;
+                }
+            }
+            while self.flush && !self.sized {
+                let progress = encoder.flush(&mut room).unwrap();
                 frame.extend_from_slice(&room[..progress.produced]);
                 if progress.status == Status::NeedsInput {
                     break;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lexopt::prelude::{Long, Short, Value};
 use lexopt::{Arg, Parser};
-use statesmix::Level;
+use statesmix::{Filter, Level};
 
 use super::frames::{self, Threads};
 use super::options::{self, Id, Opt, Takes};
@@ -45,6 +45,14 @@ pub(crate) enum Target {
     File(OsString),
 }
 
+/// What to do about machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filtering {
+    Auto,
+    None,
+    By(Filter),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) mode: Mode,
@@ -58,6 +66,7 @@ pub(crate) struct Args {
     pub(crate) bench_to: Option<Level>,
     pub(crate) target: Target,
     pub(crate) checksum: bool,
+    pub(crate) filter: Filtering,
     threads: Option<usize>,
     frame_size: Option<u64>,
     /// Memory that compressing may take, in bytes.
@@ -86,6 +95,7 @@ impl Args {
             bench_to: None,
             target: Target::Beside,
             checksum: true,
+            filter: Filtering::Auto,
             threads: None,
             frame_size: None,
             compress_limit: None,
@@ -146,6 +156,7 @@ impl Args {
             }
             Id::Threads => self.threads = Some(parse_threads(&text())?),
             Id::FrameSize => self.frame_size = Some(parse_frame_size(&text())?),
+            Id::Filter => self.filter = parse_filter(parse_word(option, &value)?),
             Id::NoCheck => self.checksum = false,
             Id::Stdout => self.target = Target::Stdout,
             Id::Output if value == "-" => self.target = Target::Stdout,
@@ -373,6 +384,15 @@ fn parse_word(option: &Opt, value: &OsStr) -> Result<&'static str, String> {
     word.ok_or_else(|| format!("--{} takes one of {}", option.long[0], words.join(", ")))
 }
 
+/// The filter of one of the words that the option takes.
+fn parse_filter(word: &str) -> Filtering {
+    match Filter::ALL.into_iter().find(|filter| filter.name() == word) {
+        Some(filter) => Filtering::By(filter),
+        None if word == "none" => Filtering::None,
+        None => Filtering::Auto,
+    }
+}
+
 /// A number of bytes, or a size such as 64MiB.
 fn parse_size(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -458,6 +478,18 @@ mod tests {
         }
         for line in ["s -o a -t b", "s -x", "s --nothing", "s --force=1", "s -o", "s --rm=a"] {
             assert!(args(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn filters() {
+        assert_eq!(args("s").unwrap().filter, Filtering::Auto);
+        assert_eq!(args("s --filter=none").unwrap().filter, Filtering::None);
+        assert!(args("s --filter=z80").is_err());
+        // The option has a word for each.
+        for filter in Filter::ALL {
+            let args = args(&format!("s --filter {}", filter.name()));
+            assert_eq!(args.unwrap().filter, Filtering::By(filter));
         }
     }
 

@@ -73,7 +73,8 @@ pub(crate) fn memory_to_compress(level: Level, frame_size: u64) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut<'a> {
     pub(crate) setting: Setting<'a>,
-    pub(crate) checksum: bool,
+    /// Those of each frame, without its size.
+    pub(crate) options: Options,
     /// Bytes of content of each frame but the last one, which may have less.
     pub(crate) frame_size: u64,
     /// Bytes of content in all, if they are known and must not change.
@@ -166,8 +167,7 @@ fn encode_frame(
     stop: &AtomicBool,
     worked: &AtomicU64,
 ) -> Result<Coded, Error> {
-    let options = Options::new(cut.setting.level).checksum(cut.checksum);
-    let options = options.content_size(content.len() as u64);
+    let options = cut.options.content_size(content.len() as u64);
     let mut encoder: Encoder<_> =
         Encoder::with_dictionary(options, cut.setting.dictionary, Heap::new())?;
     let (mut frame, mut room) = (Vec::new(), vec![0; PIECE]);

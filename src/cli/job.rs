@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Dictionary, Error, Level, Options};
+use statesmix::{Dictionary, Error, Filter, Level, Options};
 
-use super::args::{Args, Mode, Target};
+use super::args::{Args, Filtering, Mode, Target};
 use super::bench;
 use super::codec::{self, Fault, Frame, Setting};
 use super::dictionary::{Training, is_output};
@@ -296,7 +296,8 @@ pub(crate) fn decompress(
 }
 
 /// Compresses all of `input`, of `total` bytes if that is known, as the arguments
-/// say, but at the level of `setting`.
+/// say, but at the level of `setting`. Its first bytes decide on the filter for
+/// all of it, however many frames that is.
 pub(crate) fn compress(
     input: &mut dyn Read,
     output: &mut dyn Write,
@@ -305,13 +306,26 @@ pub(crate) fn compress(
     total: Option<u64>,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
-    let checksum = args.checksum;
+    let mut start = Vec::new();
+    let filter = match args.filter {
+        Filtering::Auto => {
+            let mut input = (&mut *input).take(Filter::DETECT as u64);
+            input.read_to_end(&mut start).map_err(Fault::Read)?;
+            Filter::detect(&start)
+        }
+        Filtering::None => None,
+        Filtering::By(filter) => Some(filter),
+    };
+    let input = &mut start.chain(input);
+    let mut options = Options::new(setting.level).checksum(args.checksum);
+    if let Some(filter) = filter {
+        options = options.filter(filter);
+    }
     if let Some(frame_size) = args.frame_size(setting.level) {
         let threads = beside(setting.dictionary, args.compress_threads());
-        let cut = Cut { setting, checksum, frame_size, total, threads };
+        let cut = Cut { setting, options, frame_size, total, threads };
         return frames::encode(input, output, cut, meter);
     }
-    let options = Options::new(setting.level).checksum(checksum);
     let options = total.map_or(options, |total| options.content_size(total));
     codec::encode(input, output, options, setting.dictionary, meter)
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
-use statesmix::Level;
+use statesmix::{Filter, Level};
 
 use super::codec::Frame;
 use super::report::{Trouble, bold, printable, size};
@@ -17,6 +17,7 @@ pub(crate) struct Sum {
     pub(crate) compressed: u64,
     content: u64,
     with_checksum: u64,
+    filter: Option<&'static str>,
 }
 
 impl Sum {
@@ -27,6 +28,12 @@ impl Sum {
             compressed: frame.compressed,
             content: frame.content,
             with_checksum: frame.header.checksum.into(),
+            filter: Some(
+                frame
+                    .header
+                    .filter
+                    .map_or("no", |id| Filter::from_id(id).map_or("unknown", Filter::name)),
+            ),
         };
     }
 
@@ -41,6 +48,7 @@ impl Sum {
                 n if n == self.frames => "yes",
                 _ => "some",
             }),
+            filter: self.filter,
         }
     }
 }
@@ -52,6 +60,10 @@ impl std::ops::AddAssign for Sum {
         self.compressed += other.compressed;
         self.content += other.content;
         self.with_checksum += other.with_checksum;
+        self.filter = match (self.filter, other.filter) {
+            (Some(a), Some(b)) if a != b => Some("some"),
+            (a, b) => a.or(b),
+        };
     }
 }
 
@@ -63,6 +75,7 @@ struct Row {
     compressed: Option<u64>,
     content: Option<u64>,
     check: Option<&'static str>,
+    filter: Option<&'static str>,
 }
 
 impl Row {
@@ -74,16 +87,19 @@ impl Row {
     /// The members of a JSON object, all but the name of the file.
     fn json(&self) -> String {
         let number = |value: Option<u64>| value.map_or("null".into(), |n| n.to_string());
-        let check = self.check.map_or("null".into(), |check| format!("\"{check}\""));
+        let word = |word: Option<&str>| word.map_or("null".into(), |word| format!("\"{word}\""));
         format!(
             "\"frames\": {}, \"level\": {}, \"memory\": {}, \"compressed\": {}, \
-             \"uncompressed\": {}, \"ratio\": {}, \"check\": {check}",
+             \"uncompressed\": {}, \"ratio\": {}, \"check\": {}, \
+             \"filter\": {}",
             number(self.frames),
             number(self.level.map(|level| level.number().into())),
             number(self.level.map(|level| level.memory() as u64)),
             number(self.compressed),
             number(self.content),
             self.ratio().unwrap_or("null".into()),
+            word(self.check),
+            word(self.filter),
         )
     }
 }
@@ -166,16 +182,17 @@ impl List {
     }
 
     fn line(&mut self, first: &str, row: &Row, name: &str) -> Result<(), Trouble> {
-        let columns = |[frames, level, memory, compressed, content, ratio, check]: [&str; 7]| {
+        let columns = |columns: [&str; 8]| {
+            let [frames, level, memory, compressed, content, ratio, check, filter] = columns;
             format!(
                 "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
-                 {check:<5} "
+                 {check:<5} {filter:<6} "
             )
         };
         if !std::mem::replace(&mut self.begun, true) {
-            let heads =
-                ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio", "Check"];
-            let head = columns(heads) + "File";
+            let heads = ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio"];
+            let [a, b, c, d, e, f] = heads;
+            let head = columns([a, b, c, d, e, f, "Check", "Filter"]) + "File";
             print(&format!("{}\n", bold(&head, io::stdout().is_terminal())))?;
         }
         let number = |value: Option<u64>| value.map_or("-".into(), |n| n.to_string());
@@ -187,6 +204,7 @@ impl List {
             &number(row.content),
             &row.ratio().unwrap_or("-".into()),
             row.check.unwrap_or("-"),
+            row.filter.unwrap_or("-"),
         ]);
         print(&format!("{columns}{name}\n"))
     }

@@ -62,14 +62,14 @@ const SECTIONS: &[(&str, &str)] = &[
         "List",
         "One line for each file: number of frames, highest level, memory to decompress it, sizes \
          in bytes, compressed size divided by uncompressed, checksum (yes, no, or some of the \
-         frames), name. Frames made with -T or --frame-size state their sizes and are passed \
-         over; others are decompressed, and thereby tested. Where that needs more than the limit, \
-         the line tells the level and the memory that the first too demanding frame asks for, \
-         with - for what is not known.\n\
+         frames), filter (its name, no, or some), name. Frames made with -T or --frame-size state \
+         their sizes and are passed over; others are decompressed, and thereby tested. Where that \
+         needs more than the limit, the line tells the level and the memory that the first too \
+         demanding frame asks for, with - for what is not known.\n\
          \n\
          With --json it is an array of objects with the keys file, frames, level, memory, \
-         compressed, uncompressed, ratio, check, and with -v also frame_list, an array of objects \
-         with the same keys. What is not known is null.",
+         compressed, uncompressed, ratio, check, filter, and with -v also frame_list, an array of \
+         objects with the same keys. What is not known is null.",
     ),
     (
         "Explain",

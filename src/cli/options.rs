@@ -20,6 +20,7 @@ pub(crate) enum Id {
     Threads,
     FrameSize,
     Dictionary,
+    Filter,
     NoCheck,
     Stdout,
     Output,
@@ -143,7 +144,7 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 Id::List,
                 "l",
                 &["list"],
-                "show levels, memory, sizes, ratio and checksums; see below",
+                "show levels, memory, sizes, ratio and so on; see below",
             ),
             Opt::new(
                 Id::Bench,
@@ -221,6 +222,17 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                  needs it too",
             )
             .takes(Takes::File),
+            Opt::new(
+                Id::Filter,
+                "",
+                &["filter"],
+                "make machine code more alike, for this kind of processor; the default, auto, \
+                 takes the filter that suits the first 256 KiB, or none",
+            )
+            .takes(Takes::OneOf(&[
+                "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv",
+            ]))
+            .env(),
             Opt::new(
                 Id::NoCheck,
                 "",
