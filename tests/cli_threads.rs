@@ -62,6 +62,54 @@ fn frames_of_all_kinds_in_a_row() {
     assert_eq!(text(&list).lines().count(), 1 + 12 + 1);
 }
 
+/// The first bytes of a file decide on the filter of all its frames.
+#[test]
+fn filters() {
+    let place = Place::new();
+    // Calls of one function, then none.
+    let mut content: Vec<u8> = (1..=1000_i32)
+        .flat_map(|i| [&[i as u8, 0x4A, 0xE8][..], &(4096 - 8 * i).to_le_bytes(), b"J"].concat())
+        .collect();
+    content.extend(sample(20_000));
+    let filters = |mut file: &[u8]| {
+        let mut ids = Vec::new();
+        for (head, code) in frames(file) {
+            ids.push(Header::parse(file).unwrap().unwrap().0.filter);
+            file = &file[head + code..];
+        }
+        ids
+    };
+    let alone = place.pipe(&["-1", "--frame-size=4K"], &content);
+    assert_eq!(filters(&alone), [Some(1); 7]);
+    for threads in ["-T1", "-T2"] {
+        assert!(place.pipe(&["-1", "--frame-size=4K", threads], &content) == alone);
+        assert!(place.pipe(&["-d", threads], &alone) == content);
+    }
+    let plain = place.pipe(&["-1", "-T2", "--frame-size=4K", "--filter=none"], &content);
+    assert_eq!(filters(&plain), [None; 7]);
+    let json = place.pipe(&["-l", "--json"], &alone);
+    assert!(text(&json).contains("\"filter\": \"x86\""));
+}
+
+/// The limit of output is for all frames together, with any threads.
+#[test]
+fn output_limit() {
+    let place = Place::new();
+    let content = sample(20_000);
+    place.put("a.smx", place.pipe(&["-1", "--frame-size=4K"], &content));
+    for threads in ["-T1", "-T2", "-T8"] {
+        let limit = |bytes: u64| format!("--max-output={bytes}");
+        assert!(place.ok(&["-dc", threads, &limit(20_000), "a.smx"]) == content);
+        for bytes in [1, 4096, 19_999] {
+            let output = place.run(&["-dc", threads, &limit(bytes), "a.smx"]);
+            assert_eq!(output.status.code(), Some(1));
+            assert!(text(&output.stderr).contains("--max-output"));
+            // Whole frames are there.
+            assert!(output.stdout == content[..bytes as usize / 4096 * 4096]);
+        }
+    }
+}
+
 /// A bad file makes the same content and the same complaint with any threads.
 #[test]
 fn damage() {

@@ -30,8 +30,11 @@ fn directories() {
     }
     fs::remove_file(place.path("d/old.smx")).unwrap();
     let list = place.ok(&["-lr", "d"]);
-    let names: Vec<_> =
-        text(&list).lines().filter_map(|line| line.split_once("yes   ")).map(|p| p.1).collect();
+    let names: Vec<_> = text(&list)
+        .lines()
+        .filter_map(|line| line.split_once("yes   no     "))
+        .map(|p| p.1)
+        .collect();
     assert_eq!(names, ["d/a.smx", "d/e/b.smx", "d/e/c d.smx", "3 files"]);
     place.ok(&["-tr", "."]);
     place.fails(2, &["-0", "d"], &["is a directory, skipping"]);
@@ -71,8 +74,8 @@ fn lists_as_json() {
     let ratio = format!("{:.3}", a as f64 / 5000.0);
     let expected = format!(
         r#"[
-{{"file": "a\"b.smx", "frames": 1, "level": 2, "memory": 131072, "compressed": {a}, "uncompressed": 5000, "ratio": {ratio}, "check": "yes"}},
-{{"file": "c.smx", "frames": 1, "level": 0, "memory": 8192, "compressed": {c}, "uncompressed": 0, "ratio": null, "check": "no"}}
+{{"file": "a\"b.smx", "frames": 1, "level": 2, "memory": 131072, "compressed": {a}, "uncompressed": 5000, "ratio": {ratio}, "check": "yes", "filter": "no"}},
+{{"file": "c.smx", "frames": 1, "level": 0, "memory": 8192, "compressed": {c}, "uncompressed": 0, "ratio": null, "check": "no", "filter": "no"}}
 ]
 "#
     );

@@ -5,11 +5,11 @@ mod common;
 
 use std::io::{Read, Write};
 
-use common::{Random, contents, level, random, records, text};
+use common::{Random, code, contents, level, random, records, text};
 use statesmix::io::{Reader, Writer};
 use statesmix::{
-    AnyLevel, Decoder, Dictionary, Encoder, Error, Heap, Level, Level0, Level1, Level2, Level3,
-    Model, Options, PacketDecoder, PacketEncoder, Primer, Status, Trainer, train,
+    AnyLevel, Decoder, Dictionary, Encoder, Error, Filter, Filtered, Heap, Level, Level0, Level1,
+    Level2, Level3, Model, Options, PacketDecoder, PacketEncoder, Primer, Status, Trainer, train,
 };
 
 /// Messages of a sensor, each a line.
@@ -173,6 +173,19 @@ fn frames_name_their_dictionary() {
             assert_eq!(decode_all(&mut decoder, &all), Err(Error::Dictionary(dictionary.id())));
         }
     }
+}
+
+/// A filter starts with the frame, whatever the dictionary has learned from.
+#[test]
+fn filters_go_with_one() {
+    let content = code(Filter::X86_64, 5, 3000);
+    let file = trained(1, std::slice::from_ref(&content));
+    let dictionary = Dictionary::new(&file).unwrap();
+    let options = Options::new(level(1)).filter(Filter::X86_64);
+    let frame = frame(options, Some(dictionary), &content);
+    let mut decoder = Decoder::with_dictionary(level(1), dictionary, Heap::new());
+    assert_eq!(decode_all(&mut decoder, &frame.repeat(2)), Ok(content.repeat(2)));
+    through::<Filtered<Level1>>(dictionary, &content);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Random, level, random, records, text};
+use common::{Random, code, level, random, records, text};
 use statesmix::{
-    AnyLevel, Decoder, Encoder, Error, Heap, Level, Options, Status, compress_into, decompress,
+    AnyLevel, Decoder, Encoder, Error, Filter, Heap, Level, Options, Status, compress_into,
+    decompress,
 };
 
 /// Encodes pieces with a sync point after each, `room` bytes of output at a
@@ -81,6 +82,57 @@ fn what_was_flushed_decodes() {
             let cost = (frame.len() - plain.len()) as f64 / (pieces.len() - 1) as f64;
             assert!((4.0..6.5).contains(&cost), "{cost}");
         }
+    }
+}
+
+/// What a filter holds back is given at a sync point, and it goes on behind it.
+#[test]
+fn filters_let_go() {
+    for filter in Filter::ALL {
+        let content = code(filter, 8, 3000);
+        let options = Options::new(Level::MIN).filter(filter).sync_points(true);
+        for len in [1, 3, 7, 8, 9, 100] {
+            let pieces: Vec<_> = content.chunks(len).collect();
+            let codes = encode(options, &pieces, 1000);
+            assert_eq!(encode(options, &pieces, 1), codes);
+            let mut decoder = Decoder::<_, AnyLevel>::new(Level::MIN, Heap::new());
+            let mut back = [0; 101];
+            for (piece, code) in pieces.iter().zip(&codes) {
+                let progress = decoder.decode(code, &mut back).unwrap();
+                assert_eq!(&back[..progress.produced], *piece, "{filter:?} {len}");
+            }
+            let frame = codes.concat();
+            for (input, output) in [(1, 1), (1000, 1), (7, 13)] {
+                let back =
+                    common::decode::<AnyLevel>(Level::MIN, Heap::new(), &frame, input, output);
+                assert_eq!(back.as_ref(), Ok(&content), "{filter:?} {len}");
+            }
+        }
+    }
+}
+
+/// A sync point that had no room is made before what comes next, and so is the
+/// end.
+#[test]
+fn a_sync_point_begun_is_ended() {
+    let content = code(Filter::X86, 9, 500);
+    let options = Options::new(Level::MIN).filter(Filter::X86).sync_points(true);
+    for room in 0..30 {
+        let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new()).unwrap();
+        let (mut frame, mut output) = (Vec::new(), [0; 1000]);
+        for piece in content.chunks(50) {
+            let progress = encoder.encode(piece, &mut output).unwrap();
+            assert_eq!((progress.consumed, progress.status), (piece.len(), Status::NeedsInput));
+            frame.extend_from_slice(&output[..progress.produced]);
+            let progress = encoder.flush(&mut output[..room]).unwrap();
+            frame.extend_from_slice(&output[..progress.produced]);
+        }
+        let progress = encoder.finish(&mut output).unwrap();
+        assert_eq!(progress.status, Status::Done);
+        frame.extend_from_slice(&output[..progress.produced]);
+        let whole: Vec<_> = content.chunks(50).collect();
+        assert_eq!(frame, encode(options, &whole, 1000).concat());
+        assert_eq!(decompress(&frame, Level::MIN).as_ref(), Ok(&content));
     }
 }
 

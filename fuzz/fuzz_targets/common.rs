@@ -11,7 +11,7 @@ pub struct Setup {
     pub sized: bool,
     pub checksum: bool,
     filter: u8,
-    flush: bool,
+    pub flush: bool,
     content_in: u8,
     frame_out: u8,
     frame_in: u8,
@@ -32,15 +32,24 @@ impl Setup {
 
     pub fn options(&self, content: &[u8]) -> Options {
         let mut options = Options::new(self.level()).checksum(self.checksum);
-        // None at all for most numbers.
-        if let Some(filter) = Filter::from_id(self.filter % 16) {
+        if let Some(filter) = self.filter() {
             options = options.filter(filter);
         }
         if self.sized {
             options.content_size(content.len() as u64)
         } else {
-            options.sync_points(self.flush)
+            options.sync_points(self.syncs())
         }
+    }
+
+    /// None at all for most numbers.
+    pub fn filter(&self) -> Option<Filter> {
+        Filter::from_id(self.filter % 16)
+    }
+
+    /// Whether there is a sync point after each piece.
+    pub fn syncs(&self) -> bool {
+        self.flush && !self.sized
     }
 
     /// One frame.
@@ -57,7 +66,7 @@ impl Setup {
                     break;
                 }
             }
-            while self.flush && !self.sized {
+            while self.syncs() {
                 let progress = encoder.flush(&mut room).unwrap();
                 frame.extend_from_slice(&room[..progress.produced]);
                 if progress.status == Status::NeedsInput {

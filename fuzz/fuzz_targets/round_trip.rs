@@ -11,10 +11,12 @@ use statesmix::{Error, Header, max_frame_len};
 fuzz_target!(|input: (Setup, Setup, &[u8])| {
     let (setup, other, content) = input;
     let frame = setup.encode(content);
-    assert!(frame.len() <= max_frame_len(content.len()));
+    // Sync points cost bytes of their own.
+    assert!(setup.syncs() || frame.len() <= max_frame_len(content.len()));
     let (header, _) = Header::parse(&frame).unwrap().unwrap();
     assert_eq!(header.level, setup.level());
     assert_eq!(header.checksum, setup.checksum);
+    assert_eq!(header.sync_points, setup.syncs());
     assert_eq!(header.content_size, setup.sized.then_some(content.len() as u64));
 
     let level = setup.level();
