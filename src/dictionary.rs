@@ -211,8 +211,8 @@ pub(crate) fn begin<M: Model>(
 ///
 /// A model learns from their order too. A message that is to decode alone knows
 /// nothing of the one before it, so mix the samples up: in the order of time
-/// they would teach it to rely on that, which cost up to a third more bytes
-/// where neighbours are alike. But what goes on as a stream, in a frame or in
+/// they would teach it to rely on that, which cost up to twice the bytes where
+/// neighbours are alike. But what goes on as a stream, in a frame or in
 /// packets, is best learned as it was, as one sample.
 ///
 /// ```
