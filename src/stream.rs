@@ -459,7 +459,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// How many of the 2^32 values of the coder are left to the content that
     /// follows. With `n` bytes written, nothing waiting, the frame has come to
     /// exactly `8 n + 32 - log2(range)` bits: what a single byte has cost is the
-    /// difference.
+    /// difference. (A filter passes bytes on seven bytes later.)
     pub fn code_range(&self) -> u64 {
         self.coder.range()
     }

@@ -77,7 +77,7 @@ const SECTIONS: &[(&str, &str)] = &[
          bits a byte from its begin to its end at levels 1, 3 and 6 (or the level given instead \
          of 6), the same in regions with their ratios, the regions that cost most and what is in \
          them, how often bytes come again at which distance, and, where FILE looks like records \
-         of one length, which of their columns cost how much.",
+         of one length, which of their columns cost how much. All of that is without filter.",
     ),
     (
         "Progress",
