@@ -575,9 +575,12 @@ mod tests {
                 number
             });
             let mut numbers = numbers.into_iter();
-            let (mut back, mut memory) = (left.clone(), memory.clone());
+            // A slot that none of the contexts has now stays as it is.
+            memory[..SLOT].copy_from_slice(&[1, 2, 3, 4]);
+            let mut back = left.clone();
             back.resume(&mut memory, &mut |_| numbers.next().unwrap());
             assert!(numbers.next().is_none());
+            assert_eq!(memory[..SLOT], [1, 2, 3, 4]);
             assert_eq!(format!("{:?}", back.recent), format!("{:?}", left.recent));
             assert_eq!(format!("{:?}", back.matches), format!("{:?}", left.matches));
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
