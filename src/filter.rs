@@ -387,6 +387,22 @@ mod tests {
         }
     }
 
+    /// Behind a sync point the next byte may begin an instruction, whatever was
+    /// left of the one before it.
+    #[test]
+    fn begins_anew_behind_a_sync_point() {
+        let mut stage = Stage { position: 0xFF8, ..Stage::new(Filter::X86, Way::Forth) };
+        // No distance, so four bytes of it are done.
+        let before = b"\xE8\x01\x02\x03\x04\x90\x90\x90";
+        let mut out: Vec<u8> = before.iter().filter_map(|&byte| stage.pass(byte)).collect();
+        out.extend(core::iter::from_fn(|| stage.rest()));
+        assert_eq!(out, before);
+        let call = b"\xE8\x45\x03\x00\x00\x90\x90\x90";
+        let mut out: Vec<u8> = call.iter().filter_map(|&byte| stage.pass(byte)).collect();
+        out.extend(core::iter::from_fn(|| stage.rest()));
+        assert_eq!(out, b"\xE8\x00\x13\x4A\x00\x90\x90\x90");
+    }
+
     /// Bytes that mean something to one filter or another, and some that do not.
     const SOUP: [u8; 40] = [
         0x00, 0x00, 0xFF, 0xFF, 0xE8, 0xE9, 0x0F, 0x80, 0x8F, 0x8B, 0x8D, 0x05, 0x0D, 0x3D, 0xEB,
