@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use statesmix::io::{Reader, Writer};
-use statesmix::{Level, Options};
+use statesmix::{Filter, Level, Options};
 
 mod common;
 use common::{Clock, Result, parse_level, parse_levels};
@@ -227,7 +227,14 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
     let mut file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let start = Clock::now();
-    let options = Options::new(level).content_size(bytes);
+    let mut options = Options::new(level).content_size(bytes);
+    // As the command does.
+    let mut head = Vec::new();
+    File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
+    if let Some(filter) = Filter::detect(&head) {
+        options = options.filter(filter);
+    }
+    drop(head);
     let mut writer = Writer::new(Vec::new(), options)?;
     loop {
         let n = file.read(&mut content)?;

@@ -5,6 +5,11 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
+use statesmix::{AnyLevel, Dictionary, Heap, Level};
+
+/// The highest level that has a dictionary here; they lie in flash.
+const PRIMED: u8 = 3;
+
 /// From this level on a fresh model takes long under emulation: fewer streams.
 const SLOW: u8 = 5;
 
@@ -80,7 +85,30 @@ fn main() {
             .unwrap();
         }
         code += "]);\n";
+        if level <= PRIMED {
+            let made = primed(level, &fs::read(golden.join("text.content")).unwrap());
+            writeln!(code, "check.primed::<statesmix::{model}>({level}, {made});").unwrap();
+        }
     }
     code += "}\n";
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("vectors.rs"), code).unwrap();
+}
+
+/// A dictionary made of half of the lines, and messages of the others as the host
+/// compresses them; both as code.
+fn primed(level: u8, content: &[u8]) -> String {
+    let lines: Vec<_> = content.split(|&byte| byte == b'\n').collect();
+    let (samples, messages) = lines.split_at(lines.len() / 2);
+    let level = Level::new(level).unwrap();
+    let file = statesmix::train(level, samples.iter().copied()).unwrap();
+    let path = Path::new(&env::var("OUT_DIR").unwrap()).join(format!("{level}.smxd"));
+    fs::write(&path, &file).unwrap();
+    let dictionary = Dictionary::new(&file).unwrap();
+    let mut code = format!("include_bytes!({path:?}), &[");
+    for message in messages {
+        let mut packet = vec![0; message.len() + 3];
+        let len = dictionary.compress::<AnyLevel>(Heap::new(), message, &mut packet).unwrap();
+        write!(code, "(&{message:?}, &{:?}), ", &packet[..len]).unwrap();
+    }
+    code + "]"
 }

@@ -19,6 +19,12 @@ $1 == "stream" {
     encode[n] = field("encode"); decode[n] = field("decode"); setup[n] = field("setup")
 }
 
+$1 == "dictionary" {
+    primed[++dictionaries] = "| " $2 " | " $3 " | " field("level") " | " field("messages") " same | " \
+        field("stack") " | " field("check") " | " field("start") " |"
+    if (field("stack") != "-" && field("level") <= 1) bar("a dictionary, " $2 ", stack", field("stack"), 1536)
+}
+
 END {
     print "| machine | opt | level | streams | workspace | state | stack | encode | decode | setup | flash, both | flash, decoder |"
     print "|---|---|---|---|---|---|---|---|---|---|---|---|"
@@ -43,6 +49,11 @@ END {
             bar(where ", flash of the decoder", alone, 32 * 1024)
         }
     }
+    print ""
+    print "| machine | opt | level | messages | stack | check | start |"
+    print "|---|---|---|---|---|---|---|"
+    for (i = 1; i <= dictionaries; i++) print primed[i]
+    if (dictionaries < 35) over[++overs] = dictionaries " dictionaries, there should be 35"
     if (n < 51) over[++overs] = n " lines, there should be 51"
     fflush()
     for (i = 1; i <= overs; i++) print over[i] > "/dev/stderr"

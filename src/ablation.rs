@@ -1,6 +1,7 @@
 //! Models of parts of the levels, for the ablation bench only: what each part
 //! does by itself, in the memory of the whole. Not part of the interface.
 
+use crate::filter::Stage;
 use crate::level::{Fixed, Level, Model, ModelCore, levels};
 use crate::plan::{Context, LEVELS, Plan, Selector};
 

@@ -68,6 +68,30 @@ impl Code {
         before: [0; 3],
     };
 
+    /// Passes what is known between two bytes through `carry`.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        let state = [self.part as u8, self.modrm, self.displacement, self.immediate];
+        let [part, modrm, displacement, immediate] = carry(u32::from_le_bytes(state)).to_le_bytes();
+        self.modrm = modrm;
+        (self.displacement, self.immediate) = (displacement.min(4), immediate.min(8));
+        self.part = match part {
+            1 => Part::Second,
+            2 => Part::Third,
+            3 => Part::ModRm,
+            4 => Part::Sib,
+            5 if self.displacement + self.immediate > 0 => Part::Operand,
+            _ => Part::Opcode,
+        };
+        let flags = u32::from(self.wide) << 1 | u32::from(self.short);
+        let number = carry(flags << 16 | u32::from(self.opcode));
+        (self.short, self.wide) = (number >> 16 & 1 == 1, number >> 17 & 1 == 1);
+        self.opcode = number as u16 & 511;
+        self.votes = carry(self.votes.into()).min(MOST.into()) as u16;
+        self.instruction = carry(self.instruction);
+        self.operand = carry(self.operand);
+        self.before = self.before.map(|number| carry(number.into()) as u16);
+    }
+
     /// Whether the bytes of late were x86 code.
     #[inline]
     pub(crate) fn found(&self) -> bool {

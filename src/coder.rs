@@ -90,6 +90,11 @@ impl BitEncoder {
         }
     }
 
+    /// How many of the 2^32 code values the next bits have to choose from.
+    pub(crate) fn range(&self) -> u64 {
+        u64::from(self.range.high - self.range.low) + 1
+    }
+
     /// Ends the code so that whatever follows it does not change its meaning.
     /// Returns the last bytes, big-endian from the top, and their number, 1 to
     /// 4.

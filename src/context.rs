@@ -67,6 +67,18 @@ impl Recent {
         }
     }
 
+    /// Passes what is known between two bytes through `carry`.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        let high = carry((self.bytes >> 32) as u32);
+        self.bytes = u64::from(high) << 32 | u64::from(carry(self.bytes as u32));
+        self.words = self.words.map(&mut *carry);
+        for number in [&mut self.pos, &mut self.separators, &mut self.shapes, &mut self.brackets] {
+            *number = carry(*number);
+        }
+        self.place.carry(carry);
+        self.code.carry(carry);
+    }
+
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or
     /// empty where the level has none.
     pub(crate) fn push(&mut self, byte: u8, history: &mut [u8], side: &mut [u8]) {
@@ -257,5 +269,25 @@ mod tests {
         let (a, b) = (after(b"The Cat"), after(b"the cat"));
         assert_eq!(a.words, b.words);
         assert_ne!(a.words[0], a.words[1]);
+    }
+
+    #[test]
+    fn all_that_is_known_is_carried() {
+        let mut left = after(b"{<one, two;(three\t4\n5 six,seven|eight\nnine ten\n11,");
+        // Two instructions, and half of one with a displacement and an immediate.
+        let program = b"\xE8\x10\x20\x00\x00\x8B\x45\xFC\x66\x48\xC7\x44\x24\x08\x01";
+        for &byte in program {
+            left.bytes = left.bytes << 8 | u64::from(byte);
+            left.code.push(left.bytes, left.pos);
+        }
+        let mut numbers = std::vec::Vec::new();
+        left.clone().carry(&mut |number| {
+            numbers.push(number);
+            number
+        });
+        let mut numbers = numbers.into_iter();
+        let mut back = Recent::new();
+        back.carry(&mut |_| numbers.next().unwrap());
+        assert_eq!(std::format!("{back:?}"), std::format!("{left:?}"));
     }
 }

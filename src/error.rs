@@ -18,16 +18,29 @@ pub enum Error {
     OutputFull,
     /// The content is not as long as was declared to the encoder.
     ContentSize,
+    /// The options of the encoder do not provide for sync points.
+    NoSyncPoints,
     /// The encoder or decoder was used after it had finished or failed.
     Finished,
     /// The input does not begin with a statesmix frame.
     NotStatesmix,
-    /// The frame was made by a version that this one cannot read.
+    /// The frame or the dictionary was made by a version that this one cannot
+    /// read.
     Version(u8),
     /// The frame needs a higher level than the caller allows.
     LevelLimit(Level),
+    /// There is more content than the caller allows.
+    OutputLimit,
     /// The frame needs this dictionary.
     Dictionary(u32),
+    /// The dictionary is for this level, not for the one asked for.
+    DictionaryLevel(Level),
+    /// The message was made with another dictionary.
+    OtherDictionary,
+    /// What should be a dictionary is none.
+    NotDictionary,
+    /// The dictionary is not as it was made.
+    DamagedDictionary,
     /// The frame needs this filter, which is not known.
     Filter(u8),
     /// The input ends within a frame.
@@ -47,6 +60,7 @@ impl core::fmt::Display for Error {
             }
             Self::OutputFull => f.write_str("the output is full"),
             Self::ContentSize => f.write_str("the content is not as long as declared"),
+            Self::NoSyncPoints => f.write_str("the options do not provide for sync points"),
             Self::Finished => f.write_str("used after the end or after an error"),
             Self::NotStatesmix => f.write_str("not in statesmix format"),
             Self::Version(version) => {
@@ -55,7 +69,12 @@ impl core::fmt::Display for Error {
             Self::LevelLimit(level) => {
                 write!(f, "level {level} needs {} bytes, more than allowed", level.memory())
             }
+            Self::OutputLimit => f.write_str("the content is longer than allowed"),
             Self::Dictionary(id) => write!(f, "needs the dictionary with id {id:08x}"),
+            Self::DictionaryLevel(level) => write!(f, "the dictionary is for level {level}"),
+            Self::OtherDictionary => f.write_str("made with another dictionary"),
+            Self::NotDictionary => f.write_str("not a statesmix dictionary"),
+            Self::DamagedDictionary => f.write_str("the dictionary is damaged"),
             Self::Filter(id) => write!(f, "needs the unknown filter {id}"),
             Self::Truncated => f.write_str("the input ends in the middle of a frame"),
             Self::Corrupt => f.write_str("the input is damaged"),
@@ -72,9 +91,12 @@ impl From<Error> for std::io::Error {
         let kind = match error {
             Error::Truncated => std::io::ErrorKind::UnexpectedEof,
             Error::Memory { .. } | Error::LevelLimit(_) => std::io::ErrorKind::OutOfMemory,
-            Error::NoSuchLevel | Error::ContentSize | Error::Finished => {
-                std::io::ErrorKind::InvalidInput
-            }
+            Error::NoSuchLevel
+            | Error::DictionaryLevel(_)
+            | Error::ContentSize
+            | Error::NoSyncPoints
+            | Error::Finished => std::io::ErrorKind::InvalidInput,
+            Error::OutputLimit => std::io::ErrorKind::FileTooLarge,
             _ => std::io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)

@@ -1,5 +1,6 @@
 //! The frame: header and checksum around a coded body. `docs/format.md` is the
 //! specification.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::error::Error;
 use crate::level::Level;
@@ -14,13 +15,15 @@ pub const FORMAT_VERSION: u8 = 0;
 /// The largest content size a header can state.
 pub(crate) const MAX_CONTENT_SIZE: u64 = (1 << 63) - 1;
 
-/// Header of at most 3 + 1 + 1 + 9 + 4 + 1 bytes.
-pub(crate) const MAX_HEADER: usize = 19;
+/// Header of at most 3 + 1 + 1 + 9 + 4 + 1 + 9 bytes.
+pub(crate) const MAX_HEADER: usize = 28;
 
 const HAS_SIZE: u8 = 1;
 const HAS_CHECKSUM: u8 = 2;
 const HAS_DICTIONARY: u8 = 4;
 const HAS_FILTER: u8 = 8;
+const HAS_CODE_SIZE: u8 = 16;
+const HAS_SYNC_POINTS: u8 = 32;
 
 /// What a frame says of itself before its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,28 +39,47 @@ pub struct Header {
     pub dictionary: Option<u32>,
     /// The filter the content was passed through.
     pub filter: Option<u8>,
+    /// Bytes of the frame after its header, if they are stated: then the next
+    /// frame can be found without decoding this one. Below 2^63. An
+    /// [`Encoder`](crate::Encoder) cannot know it; whoever holds a complete
+    /// frame can put it in with [`Self::write`].
+    pub code_size: Option<u64>,
+    /// Whether there may be sync points in it, which is not so where the content
+    /// size is stated.
+    pub sync_points: bool,
 }
 
 impl Header {
-    /// Writes the header; returns its length.
-    pub(crate) fn write(&self, out: &mut [u8; MAX_HEADER]) -> usize {
+    /// The most bytes that a header has.
+    pub const MAX_LEN: usize = MAX_HEADER;
+
+    /// Writes the header; returns its length. Sizes have to be below 2^63.
+    ///
+    /// ```
+    /// # use statesmix::{Header, Level, compress, decompress};
+    /// let frame = compress(b"so much depends upon", Level::MIN)?;
+    /// let (mut header, len) = Header::parse(&frame)?.unwrap();
+    /// header.code_size = Some((frame.len() - len) as u64);
+    /// let mut bytes = [0; Header::MAX_LEN];
+    /// let written = header.write(&mut bytes);
+    /// let sized = [&bytes[..written], &frame[len..]].concat();
+    /// assert_eq!(decompress(&sized, Level::MIN)?, b"so much depends upon");
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    #[allow(clippy::indexing_slicing)] // no header is longer than `out`
+    pub fn write(&self, out: &mut [u8; Self::MAX_LEN]) -> usize {
         out[..3].copy_from_slice(&MAGIC);
         out[3] = FORMAT_VERSION << 4 | self.level.number();
         let flag = |on: bool, flag| if on { flag } else { 0 };
         out[4] = flag(self.content_size.is_some(), HAS_SIZE)
             | flag(self.checksum, HAS_CHECKSUM)
             | flag(self.dictionary.is_some(), HAS_DICTIONARY)
-            | flag(self.filter.is_some(), HAS_FILTER);
+            | flag(self.filter.is_some(), HAS_FILTER)
+            | flag(self.code_size.is_some(), HAS_CODE_SIZE)
+            | flag(self.sync_points, HAS_SYNC_POINTS);
         let mut len = 5;
-        if let Some(mut size) = self.content_size {
-            // LEB128: seven bits a byte, lowest first, the top bit for more.
-            while size >= 128 {
-                out[len] = size as u8 | 128;
-                size >>= 7;
-                len += 1;
-            }
-            out[len] = size as u8;
-            len += 1;
+        if let Some(size) = self.content_size {
+            len += write_size(size, &mut out[len..]);
         }
         if let Some(id) = self.dictionary {
             out[len..len + 4].copy_from_slice(&id.to_le_bytes());
@@ -66,6 +88,9 @@ impl Header {
         if let Some(id) = self.filter {
             out[len] = id;
             len += 1;
+        }
+        if let Some(size) = self.code_size {
+            len += write_size(size, &mut out[len..]);
         }
         len
     }
@@ -89,7 +114,7 @@ impl Header {
             return Err(Error::Version(kind >> 4));
         }
         let level = Level::new(kind & 15).ok_or(Error::Corrupt)?;
-        if flags >= 16 {
+        if flags >= 64 || flags & HAS_SIZE != 0 && flags & HAS_SYNC_POINTS != 0 {
             return Err(Error::Corrupt);
         }
         let mut rest = rest.iter().copied();
@@ -99,24 +124,13 @@ impl Header {
             checksum: flags & HAS_CHECKSUM != 0,
             dictionary: None,
             filter: None,
+            code_size: None,
+            sync_points: flags & HAS_SYNC_POINTS != 0,
         };
         if flags & HAS_SIZE != 0 {
-            let mut size = 0;
-            for i in 0.. {
-                let Some(byte) = rest.next() else {
-                    return Ok(None);
-                };
-                size |= u64::from(byte & 127) << (7 * i);
-                if byte < 128 {
-                    if byte == 0 && i > 0 {
-                        return Err(Error::Corrupt); // not the shortest form
-                    }
-                    break;
-                }
-                if i == 8 {
-                    return Err(Error::Corrupt);
-                }
-            }
+            let Some(size) = read_size(&mut rest)? else {
+                return Ok(None);
+            };
             header.content_size = Some(size);
         }
         if flags & HAS_DICTIONARY != 0 {
@@ -135,8 +149,57 @@ impl Header {
             };
             header.filter = Some(id);
         }
+        if flags & HAS_CODE_SIZE != 0 {
+            let Some(size) = read_size(&mut rest)? else {
+                return Ok(None);
+            };
+            header.code_size = Some(size);
+        }
         Ok(Some((header, bytes.len() - rest.len())))
     }
+
+    /// The checksum begun: of this header as it is in `bytes`, but without the
+    /// code size, which is not known when the checksum is made.
+    pub(crate) fn checksum(&self, bytes: &[u8]) -> Crc32 {
+        let mut crc = Crc32::new();
+        let end = bytes.len() - self.code_size.map_or(0, size_len);
+        for (i, &byte) in bytes.iter().take(end).enumerate() {
+            crc.update(if i == 4 { byte & !HAS_CODE_SIZE } else { byte });
+        }
+        crc
+    }
+}
+
+/// Bytes of a size in LEB128: seven bits a byte, lowest first, the top bit for
+/// more.
+fn size_len(size: u64) -> usize {
+    (64 - size.leading_zeros()).div_ceil(7).max(1) as usize
+}
+
+/// Writes a size; returns its length.
+fn write_size(size: u64, out: &mut [u8]) -> usize {
+    let len = size_len(size);
+    for (i, byte) in out.iter_mut().take(len).enumerate() {
+        let more = if i + 1 < len { 128 } else { 0 };
+        *byte = (size >> (7 * i)) as u8 & 127 | more;
+    }
+    len
+}
+
+/// Reads a size; `Ok(None)` if more bytes are needed.
+fn read_size(bytes: &mut impl Iterator<Item = u8>) -> Result<Option<u64>, Error> {
+    let mut size = 0;
+    for i in 0..9 {
+        let Some(byte) = bytes.next() else {
+            return Ok(None);
+        };
+        size |= u64::from(byte & 127) << (7 * i);
+        if byte < 128 {
+            // The last byte is zero only in a form that is not the shortest.
+            return if byte == 0 && i > 0 { Err(Error::Corrupt) } else { Ok(Some(size)) };
+        }
+    }
+    Err(Error::Corrupt)
 }
 
 /// CRC-32 (IEEE 802.3, reflected), a nibble at a time: 64 bytes of flash, and
@@ -150,6 +213,7 @@ impl Crc32 {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing)] // by four bits
     pub(crate) fn update(&mut self, byte: u8) {
         const TABLE: [u32; 16] = {
             let mut table = [0; 16];
@@ -187,28 +251,50 @@ mod tests {
         assert_eq!(crc.value(), 0xCBF4_3926);
     }
 
+    const SIZES: [Option<u64>; 7] =
+        [None, Some(0), Some(127), Some(128), Some(16383), Some(1 << 35), Some((1 << 63) - 1)];
+
+    /// Headers of all shapes.
+    fn headers() -> impl Iterator<Item = Header> {
+        let some_or_none = [(None, None), (Some(0xDEAD_BEEF), None), (None, Some(7))];
+        let kinds =
+            some_or_none.into_iter().flat_map(|kind| (0..=9).map(move |level| (kind, level)));
+        kinds.flat_map(|((dictionary, filter), level)| {
+            SIZES.into_iter().flat_map(move |content_size| {
+                SIZES.into_iter().map(move |code_size| Header {
+                    level: Level::new(level).unwrap(),
+                    content_size,
+                    checksum: content_size.is_some(),
+                    dictionary,
+                    filter,
+                    code_size,
+                    sync_points: content_size.is_none() && level > 4,
+                })
+            })
+        })
+    }
+
     #[test]
     fn headers_come_back() {
-        for level in 0..=9 {
-            for size in [None, Some(0), Some(127), Some(128), Some(1 << 35), Some((1 << 63) - 1)] {
-                for dictionary in [None, Some(0xDEAD_BEEF)] {
-                    for filter in [None, Some(7)] {
-                        let header = Header {
-                            level: Level::new(level).unwrap(),
-                            content_size: size,
-                            checksum: size.is_some(),
-                            dictionary,
-                            filter,
-                        };
-                        let mut out = [0xAA; MAX_HEADER];
-                        let len = header.write(&mut out);
-                        assert_eq!(Header::parse(&out), Ok(Some((header, len))));
-                        for cut in 0..len {
-                            assert_eq!(Header::parse(&out[..cut]), Ok(None));
-                        }
-                    }
-                }
+        for header in headers() {
+            let mut out = [0xAA; MAX_HEADER];
+            let len = header.write(&mut out);
+            assert_eq!(Header::parse(&out), Ok(Some((header, len))));
+            for cut in 0..len {
+                assert_eq!(Header::parse(&out[..cut]), Ok(None));
             }
+        }
+    }
+
+    #[test]
+    fn the_checksum_does_not_see_the_code_size() {
+        for header in headers() {
+            let (mut sized, mut plain) = ([0; MAX_HEADER], [0; MAX_HEADER]);
+            let len = header.write(&mut sized);
+            let without = Header { code_size: None, ..header };
+            let plain_len = without.write(&mut plain);
+            let crc = without.checksum(&plain[..plain_len]).value();
+            assert_eq!(header.checksum(&sized[..len]).value(), crc);
         }
     }
 
@@ -217,7 +303,8 @@ mod tests {
         assert_eq!(Header::parse(b"hello"), Err(Error::NotStatesmix));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0xF6]), Err(Error::Version(15)));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0x0A, 0]), Err(Error::Corrupt));
-        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 16]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 64]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 33, 5]), Err(Error::Corrupt));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 1, 0x80, 0]), Err(Error::Corrupt));
         let long = [0xF5, b'S', b'M', 6, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
         assert_eq!(Header::parse(&long), Err(Error::Corrupt));

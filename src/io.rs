@@ -1,8 +1,14 @@
 //! `Read` and `Write` adapters.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod seek;
+
+pub use seek::SeekReader;
 
 use std::boxed::Box;
 use std::io::{self, Read, Write};
 
+use crate::dictionary::Primer;
 use crate::error::Error;
 use crate::level::{AnyLevel, Level};
 use crate::slice::Heap;
@@ -41,7 +47,19 @@ impl<T: Write> Writer<T> {
     /// # Errors
     /// If there is not enough memory.
     pub fn new(inner: T, options: Options) -> io::Result<Self> {
-        let encoder = Encoder::new(options, Heap::new())?;
+        Self::with_dictionary(inner, options, ())
+    }
+
+    /// A writer of a frame that begins with `dictionary`.
+    ///
+    /// # Errors
+    /// If there is not enough memory, or the level is not the dictionary's.
+    pub fn with_dictionary(
+        inner: T,
+        options: Options,
+        dictionary: impl Primer,
+    ) -> io::Result<Self> {
+        let encoder = Encoder::with_dictionary(options, dictionary, Heap::new())?;
         Ok(Self { encoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0 })
     }
 
@@ -89,18 +107,29 @@ impl<T: Write> Write for Writer<T> {
         }
     }
 
-    /// Passes on what is complete so far. That is not all: the coder keeps a
-    /// few bytes until the frame ends.
+    /// If the options provide for sync points, makes one, so that all of the
+    /// content so far can be decoded from what the inner writer has got; see
+    /// [`Encoder::flush`] for its cost. Otherwise the coder keeps a few bytes
+    /// until the frame ends.
     fn flush(&mut self) -> io::Result<()> {
-        self.pass_on()?;
-        self.inner.flush()
+        loop {
+            self.pass_on()?;
+            match self.encoder.flush(&mut self.piece[..]) {
+                Ok(progress) => self.end = progress.produced,
+                Err(Error::NoSyncPoints) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.end == 0 {
+                return self.inner.flush();
+            }
+        }
     }
 }
 
 /// Decompresses the frames that it reads.
 #[derive(Debug)]
-pub struct Reader<T> {
-    decoder: Decoder<Heap, AnyLevel>,
+pub struct Reader<T, D = ()> {
+    decoder: Decoder<Heap, AnyLevel, D>,
     inner: T,
     piece: Box<[u8; PIECE]>,
     start: usize,
@@ -111,8 +140,23 @@ pub struct Reader<T> {
 impl<T: Read> Reader<T> {
     /// A reader of the content of the frames in `inner`, up to level `limit`.
     pub fn new(inner: T, limit: Level) -> Self {
-        let decoder = Decoder::new(limit, Heap::new());
-        Self { decoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0, any: false }
+        Self::with_dictionary(inner, limit, ())
+    }
+
+    /// A reader that knows `dictionary`, for the frames that need it.
+    pub fn with_dictionary<D: Primer>(inner: T, limit: Level, dictionary: D) -> Reader<T, D> {
+        let decoder = Decoder::with_dictionary(limit, dictionary, Heap::new());
+        Reader { decoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0, any: false }
+    }
+}
+
+impl<T: Read, D: Primer> Reader<T, D> {
+    /// Allows no more than `bytes` of content, of all frames together; see
+    /// [`Decoder::output_limit`].
+    #[must_use]
+    pub fn output_limit(mut self, bytes: u64) -> Self {
+        self.decoder = self.decoder.output_limit(bytes);
+        self
     }
 
     /// The inner reader.
@@ -121,7 +165,7 @@ impl<T: Read> Reader<T> {
     }
 }
 
-impl<T: Read> Read for Reader<T> {
+impl<T: Read, D: Primer> Read for Reader<T, D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);

@@ -1,5 +1,7 @@
 //! Levels and what they need.
 
+use crate::dictionary;
+use crate::filter::Stage;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
 
@@ -42,6 +44,12 @@ impl Level {
                 _ => 2048,
             }
     }
+
+    /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and
+    /// 256 more.
+    pub const fn dictionary(self) -> usize {
+        self.workspace() + dictionary::HEADER
+    }
 }
 
 impl Default for Level {
@@ -66,7 +74,8 @@ impl core::fmt::Display for Level {
 
 /// A model an [`Encoder`](crate::Encoder) or [`Decoder`](crate::Decoder) can
 /// be built on: [`AnyLevel`], or one fixed level, so that firmware carries no
-/// code and no tables of the others. Cannot be implemented outside this crate.
+/// code and no tables of the others, or such a one [`Filtered`]. Cannot be
+/// implemented outside this crate.
 #[allow(private_bounds)]
 pub trait Model: ModelCore {}
 
@@ -80,12 +89,24 @@ pub(crate) trait ModelCore: Sized {
     /// [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
     fn start(&mut self, level: Level, memory: &mut [u8]);
+    /// Shows `carry`, between two bytes, the numbers that a model is beside its
+    /// memory, and takes what it returns for them.
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32);
+    /// Makes it the model of `level` that left `memory`; `carry` returns the
+    /// numbers that it was shown then.
+    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
     fn update(&mut self, bit: bool, memory: &mut [u8]);
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
+    /// What content passes on its way to the model, or from it, if there are
+    /// filters with this one.
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        None
+    }
 }
 
 /// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
@@ -107,7 +128,7 @@ macro_rules! levels {
 
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $any($each);
+        pub struct $any($each, Stage);
 
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)] // no allocator to box with
@@ -118,7 +139,7 @@ macro_rules! levels {
         impl Model for $any {}
 
         impl ModelCore for $any {
-            const BLANK: Self = Self($each::$first(ModelCore::BLANK));
+            const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE);
 
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
@@ -130,6 +151,29 @@ macro_rules! levels {
                         self.0 = $each::$name(ModelCore::BLANK);
                         if let $each::$name(model) = &mut self.0 {
                             model.start(level, memory);
+                        }
+                    })*
+                    _ => unreachable!("no such level"),
+                }
+            }
+
+            fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+                match &mut self.0 {
+                    $($each::$name(model) => model.carry(carry),)*
+                }
+            }
+
+            fn resume(
+                &mut self,
+                level: Level,
+                memory: &mut [u8],
+                carry: &mut impl FnMut(u32) -> u32,
+            ) {
+                match level.number() {
+                    $(n if n == $level % 10 => {
+                        self.0 = $each::$name(ModelCore::BLANK);
+                        if let $each::$name(model) = &mut self.0 {
+                            model.resume(level, memory, carry);
                         }
                     })*
                     _ => unreachable!("no such level"),
@@ -154,6 +198,11 @@ macro_rules! levels {
                 match &mut self.0 {
                     $($each::$name(model) => model.skip(byte, memory),)*
                 }
+            }
+
+            #[inline]
+            fn stage(&mut self) -> Option<&mut Stage> {
+                Some(&mut self.1)
             }
         }
     };
@@ -200,6 +249,14 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         self.0.start(memory);
     }
 
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.0.carry(carry);
+    }
+
+    fn resume(&mut self, _: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        self.0.resume(memory, carry);
+    }
+
     #[inline]
     fn p(&self) -> u32 {
         self.0.p()
@@ -212,5 +269,52 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
+    }
+}
+
+/// A model with the [filters](crate::Filter) for machine code, for updates of
+/// firmware: `Filtered<Level1>`. Takes 16 bytes and 3 KB of code more than the
+/// model alone, which refuses frames with a filter. [`AnyLevel`] has them.
+#[derive(Debug)]
+pub struct Filtered<M>(M, Stage);
+
+impl<M: Model> Model for Filtered<M> {}
+
+impl<M: Model> ModelCore for Filtered<M> {
+    const BLANK: Self = Self(M::BLANK, Stage::NONE);
+
+    fn supports(level: Level) -> bool {
+        M::supports(level)
+    }
+
+    fn start(&mut self, level: Level, memory: &mut [u8]) {
+        self.0.start(level, memory);
+    }
+
+    fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.0.carry(carry);
+    }
+
+    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        self.0.resume(level, memory, carry);
+    }
+
+    #[inline]
+    fn p(&self) -> u32 {
+        self.0.p()
+    }
+
+    #[inline]
+    fn update(&mut self, bit: bool, memory: &mut [u8]) {
+        self.0.update(bit, memory);
+    }
+
+    fn skip(&mut self, byte: u8, memory: &mut [u8]) {
+        self.0.skip(byte, memory);
+    }
+
+    #[inline]
+    fn stage(&mut self) -> Option<&mut Stage> {
+        Some(&mut self.1)
     }
 }

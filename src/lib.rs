@@ -15,8 +15,12 @@ mod bit_history;
 mod code;
 mod coder;
 mod context;
+mod dictionary;
+#[cfg(feature = "embedded-io")]
+pub mod embedded;
 mod error;
 mod fallback;
+mod filter;
 mod frame;
 mod gate;
 #[cfg(feature = "std")]
@@ -36,16 +40,20 @@ mod slice;
 mod ssm;
 mod stream;
 
+#[cfg(feature = "alloc")]
+pub use dictionary::train;
+pub use dictionary::{Dictionary, Primer, Trainer};
 pub use error::Error;
+pub use filter::Filter;
 pub use frame::{FORMAT_VERSION, Header};
 pub use level::{
-    AnyLevel, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7, Level8,
-    Level9, Model,
+    AnyLevel, Filtered, Fixed, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6,
+    Level7, Level8, Level9, Model,
 };
 pub use message::{compress_message, decompress_message};
 pub use packet::{PacketDecoder, PacketEncoder};
 #[cfg(feature = "alloc")]
-pub use slice::{Heap, compress, decompress};
+pub use slice::{Heap, compress, decompress, decompress_limited};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
 

@@ -89,6 +89,16 @@ impl Match {
     pub(crate) const NONE: Self =
         Self { at: 0, len: 0, misses: 0, expected: 0, context: 0, after: 0 };
 
+    /// Passes what is known between two bytes through `carry`.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.at = carry(self.at);
+        self.len = carry(self.len).min(LONGEST);
+        self.misses = carry(self.misses);
+        self.expected = carry(self.expected) & 511;
+        self.context = carry(self.context) & 254;
+        self.after = carry(self.after.into()) as u8;
+    }
+
     /// Moves on by a whole byte. `history` is the ring, `pos` the number of
     /// bytes in it so far, `hash` that of its last `min` bytes.
     pub(crate) fn next_byte(

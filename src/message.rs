@@ -2,11 +2,17 @@
 //! no checksum, one-shot.
 //!
 //! A message never grows by more than a byte, and the end mark and the
-//! rounding to whole bytes cost about two together.
+//! rounding to whole bytes cost about two together. With a dictionary the end
+//! is what comes after the last byte of a sample, a newline that the model has
+//! learned to expect, and costs next to nothing; two bytes of checks come on
+//! top unless the caller does without.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
+use crate::dictionary::{Dictionary, check};
 use crate::error::Error;
-use crate::fallback::Fallback;
+use crate::fallback::{Fallback, RAW_P};
+use crate::frame::Crc32;
 use crate::level::{Level, Model};
 use crate::stream::{Memory, encode_byte};
 
@@ -20,6 +26,36 @@ pub(crate) fn end_p(index: usize) -> u32 {
         0..1024 => 256,
         1024..16384 => 16,
         _ => 1,
+    }
+}
+
+/// How a message says where it ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// By a flag before each byte.
+    Flags,
+    /// By a newline. Behind each there is a flag, for there may be others;
+    /// probability (Q16) that it is 1.
+    Newline(u32),
+}
+
+impl End {
+    /// Probability of the end flag after `len` bytes, the last of them `last`;
+    /// `None` where there is no flag.
+    #[inline]
+    fn flag(self, len: usize, last: u8) -> Option<u32> {
+        match self {
+            Self::Flags => Some(end_p(len)),
+            Self::Newline(p) => (len > 0 && last == b'\n').then_some(p),
+        }
+    }
+
+    /// Bytes that are coded beyond the message.
+    fn mark(self) -> usize {
+        match self {
+            Self::Flags => 0,
+            Self::Newline(_) => 1,
+        }
     }
 }
 
@@ -48,9 +84,7 @@ pub fn compress_message<M: Model>(
     message: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
-    if !M::supports(level) {
-        return Err(Error::NoSuchLevel);
-    }
+    check::<M>(level, None)?;
     if message.is_empty() {
         return Ok(0);
     }
@@ -58,28 +92,7 @@ pub fn compress_message<M: Model>(
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
     model.start(level, memory);
-    let mut coder = BitEncoder::new(true);
-    let mut fallback = Fallback::new();
-    let mut len = 0;
-    let mut emit = |byte| {
-        if let Some(place) = output.get_mut(len) {
-            *place = byte;
-        }
-        len += 1;
-    };
-    for (i, &byte) in message.iter().enumerate() {
-        encode_byte(byte, Some(end_p(i)), &mut coder, &mut model, memory, &mut fallback, &mut emit);
-    }
-    coder.encode(true, end_p(message.len()), &mut emit);
-    let (value, tail) = coder.finish_before_zeros();
-    value.to_be_bytes().iter().take(tail).for_each(|&byte| emit(byte));
-    if len > message.len() {
-        let (first, rest) = output.split_first_mut().ok_or(Error::OutputFull)?;
-        *first = STORED;
-        rest.get_mut(..message.len()).ok_or(Error::OutputFull)?.copy_from_slice(message);
-        return Ok(1 + message.len());
-    }
-    if len > output.len() { Err(Error::OutputFull) } else { Ok(len) }
+    encode(&mut model, memory, End::Flags, message, output)
 }
 
 /// Decompresses what [`compress_message`] made at the same level; returns the
@@ -95,22 +108,161 @@ pub fn decompress_message<M: Model>(
     input: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
-    if !M::supports(level) {
-        return Err(Error::NoSuchLevel);
-    }
-    match input {
-        [] => return Ok(0),
-        [STORED, message @ ..] => {
-            let output = output.get_mut(..message.len()).ok_or(Error::OutputFull)?;
-            output.copy_from_slice(message);
-            return Ok(message.len());
-        }
-        _ => {}
+    check::<M>(level, None)?;
+    if let Some(len) = unstore(input, output)? {
+        return Ok(len);
     }
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
     model.start(level, memory);
+    decode(&mut model, memory, End::Flags, input, output)
+}
+
+/// Messages that begin with the dictionary, each decodable alone.
+impl Dictionary<'_> {
+    /// Compresses `message` into `output`; returns the length, at most that of
+    /// the message and 3, or 1 without checks.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], [`Error::NoSuchLevel`] if the model `M` is not of the
+    /// dictionary's level, [`Error::OutputFull`].
+    pub fn compress<M: Model>(
+        &self,
+        mut memory: impl Memory,
+        message: &[u8],
+        output: &mut [u8],
+    ) -> Result<usize, Error> {
+        check::<M>(self.level(), None)?;
+        let (tag, output) = match output {
+            output if !self.checksum => (None, output),
+            [tag, rest @ ..] => (Some(tag), rest),
+            [] => return Err(Error::OutputFull),
+        };
+        let mut len = 0;
+        if !message.is_empty() {
+            memory.prepare(self.level().workspace())?;
+            let memory = memory.bytes(self.level().workspace());
+            let mut model = M::BLANK;
+            self.prime(&mut model, memory);
+            let end = End::Newline(self.end_p());
+            len = encode(&mut model, memory, end, message, output)?;
+        }
+        let Some(tag) = tag else {
+            return Ok(len);
+        };
+        *tag = self.tag();
+        *output.get_mut(len).ok_or(Error::OutputFull)? = self.check_of(message);
+        Ok(len + 2)
+    }
+
+    /// Decompresses what [`Self::compress`] made; returns the length of the
+    /// message.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], [`Error::NoSuchLevel`], [`Error::OutputFull`],
+    /// [`Error::Truncated`]; with checks, [`Error::OtherDictionary`] and
+    /// [`Error::Checksum`]. One wrong dictionary of 65,536, and as much of the
+    /// damage behind the first byte as one in 256, pass the checks; without
+    /// them nearly all does.
+    pub fn decompress<M: Model>(
+        &self,
+        mut memory: impl Memory,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<usize, Error> {
+        check::<M>(self.level(), None)?;
+        let (code, sum) = match input {
+            _ if !self.checksum => (input, None),
+            [tag, ..] if *tag != self.tag() => return Err(Error::OtherDictionary),
+            [_, code @ .., sum] => (code, Some(*sum)),
+            _ => return Err(Error::Truncated),
+        };
+        let len = match unstore(code, output)? {
+            Some(len) => len,
+            None => {
+                memory.prepare(self.level().workspace())?;
+                let memory = memory.bytes(self.level().workspace());
+                let mut model = M::BLANK;
+                self.prime(&mut model, memory);
+                decode(&mut model, memory, End::Newline(self.end_p()), code, output)?
+            }
+        };
+        let message = output.get(..len).unwrap_or_default();
+        match sum {
+            Some(sum) if sum != self.check_of(message) => Err(Error::Checksum),
+            _ => Ok(len),
+        }
+    }
+
+    /// The byte that checks a message: of a CRC-32 of the id and the message.
+    fn check_of(&self, message: &[u8]) -> u8 {
+        let mut crc = Crc32::new();
+        self.id().to_le_bytes().iter().chain(message).for_each(|&byte| crc.update(byte));
+        crc.value() as u8
+    }
+}
+
+/// Codes a message that is not empty, or stores it where that is shorter.
+fn encode<M: Model>(
+    model: &mut M,
+    memory: &mut [u8],
+    end: End,
+    message: &[u8],
+    output: &mut [u8],
+) -> Result<usize, Error> {
+    let mut coder = BitEncoder::new(true);
+    let mut fallback = Fallback::new();
+    let mut len = 0;
+    let mut emit = |byte| {
+        if let Some(place) = output.get_mut(len) {
+            *place = byte;
+        }
+        len += 1;
+    };
+    let mut last = 0;
+    let mark = [b'\n'];
+    for (i, &byte) in message.iter().chain(mark.iter().take(end.mark())).enumerate() {
+        let flag = end.flag(i, last);
+        encode_byte(byte, flag, &mut coder, model, memory, &mut fallback, &mut emit);
+        last = byte;
+    }
+    if let Some(p) = end.flag(message.len() + end.mark(), last) {
+        coder.encode(true, p, &mut emit);
+    }
+    let (value, tail) = coder.finish_before_zeros();
+    value.to_be_bytes().iter().take(tail).for_each(|&byte| emit(byte));
+    if len > message.len() {
+        let (first, rest) = output.split_first_mut().ok_or(Error::OutputFull)?;
+        *first = STORED;
+        rest.get_mut(..message.len()).ok_or(Error::OutputFull)?.copy_from_slice(message);
+        return Ok(1 + message.len());
+    }
+    if len > output.len() { Err(Error::OutputFull) } else { Ok(len) }
+}
+
+/// The length of a message that is empty or stored, copied to `output`; `None`
+/// if it is coded.
+fn unstore(input: &[u8], output: &mut [u8]) -> Result<Option<usize>, Error> {
+    match input {
+        [] => Ok(Some(0)),
+        [STORED, message @ ..] => {
+            let output = output.get_mut(..message.len()).ok_or(Error::OutputFull)?;
+            output.copy_from_slice(message);
+            Ok(Some(message.len()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Decodes a message that is neither empty nor stored.
+fn decode<M: Model>(
+    model: &mut M,
+    memory: &mut [u8],
+    end: End,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<usize, Error> {
     let mut fallback = Fallback::new();
     let mut read = 0;
     // Zeros follow the end, but no more than the decoder reads ahead.
@@ -130,15 +282,23 @@ pub fn decompress_message<M: Model>(
         }
         Ok((bit, fed))
     };
+    let mut last = 0;
     for len in 0.. {
-        let (end, mut coded) = decode(end_p(len))?;
-        if end {
-            return Ok(len);
+        let mut coded = 0;
+        if let Some(p) = end.flag(len, last) {
+            let (ends, fed) = decode(p)?;
+            if ends {
+                return Ok(len - end.mark());
+            }
+            coded = fed;
+        }
+        if len > output.len() {
+            return Err(Error::OutputFull);
         }
         let raw = fallback.is_raw();
         let mut partial = 1;
         while partial < 256 {
-            let p = if raw { crate::fallback::RAW_P } else { model.p() };
+            let p = if raw { RAW_P } else { model.p() };
             let (bit, fed) = decode(p)?;
             coded += fed;
             if !raw {
@@ -146,12 +306,16 @@ pub fn decompress_message<M: Model>(
             }
             partial = partial << 1 | u32::from(bit);
         }
-        let byte = partial as u8;
+        last = partial as u8;
         if raw {
-            model.skip(byte, memory);
+            model.skip(last, memory);
         }
         fallback.byte_done(coded);
-        *output.get_mut(len).ok_or(Error::OutputFull)? = byte;
+        match output.get_mut(len) {
+            Some(place) => *place = last,
+            None if end.flag(len + 1, last).is_some() && end.mark() == 1 => {} // may be the end
+            None => return Err(Error::OutputFull),
+        }
     }
     Err(Error::Corrupt)
 }

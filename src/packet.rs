@@ -7,8 +7,10 @@
 //! of a byte gets until the model has coded it, and then it cannot be undone.
 //! So the byte that turns out too long for the packet is *carried*: it begins
 //! the next one as it is, and the decoder's model learns it like any other.
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
+use crate::dictionary::{Primer, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::level::{AnyLevel, Level, Model};
@@ -40,9 +42,10 @@ const END: usize = 8;
 /// # Ok::<(), statesmix::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct PacketEncoder<W, M = AnyLevel> {
+pub struct PacketEncoder<W, M = AnyLevel, D = ()> {
     memory: W,
     level: Level,
+    primer: D,
     model: M,
     fallback: Fallback,
     /// The packet begun, if any.
@@ -80,7 +83,7 @@ impl Begun {
     fn end(&mut self, packet: &mut [u8]) -> usize {
         self.bit(true, end_p(self.content), packet);
         let (value, tail) = self.coder.finish_before_zeros();
-        value.to_be_bytes()[..tail].iter().for_each(|&byte| emit(byte, packet, &mut self.len));
+        value.to_be_bytes().iter().take(tail).for_each(|&b| emit(b, packet, &mut self.len));
         self.len
     }
 }
@@ -95,25 +98,48 @@ fn emit(byte: u8, packet: &mut [u8], len: &mut usize) {
 }
 
 impl<W: Memory, M: Model> PacketEncoder<W, M> {
-    /// The least room for a packet.
-    pub const MIN_PACKET: usize = 16;
-
     /// An encoder that works in `memory`, of [`Level::workspace`] bytes. The
     /// receiver has to know level and model.
     ///
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level.
-    pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
-        prepare::<M>(level, &mut memory)?;
-        let model = M::BLANK;
-        let fallback = Fallback::new();
-        let mut result = Ok(Self { memory, level, model, fallback, packet: None, carried: None });
+    pub fn new(level: Level, memory: W) -> Result<Self, Error> {
+        Self::with_dictionary(level, (), memory)
+    }
+
+    /// An encoder that begins with `dictionary`, at each restart again. The
+    /// receiver has to know it: packets do not tell.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::DictionaryLevel`].
+    pub fn with_dictionary<D: Primer>(
+        level: Level,
+        dictionary: D,
+        mut memory: W,
+    ) -> Result<PacketEncoder<W, M, D>, Error> {
+        prepare::<M>(level, &dictionary, &mut memory)?;
+        let (model, fallback) = (M::BLANK, Fallback::new());
+        let mut result = Ok(PacketEncoder {
+            memory,
+            level,
+            primer: dictionary,
+            model,
+            fallback,
+            packet: None,
+            carried: None,
+        });
         if let Ok(encoder) = &mut result {
-            encoder.model.start(level, encoder.memory.bytes(level.workspace()));
+            let memory = encoder.memory.bytes(level.workspace());
+            begin(level, encoder.primer.dictionary(), &mut encoder.model, memory);
         }
         result
     }
+}
+
+impl<W: Memory, M: Model, D: Primer> PacketEncoder<W, M, D> {
+    /// The least room for a packet.
+    pub const MIN_PACKET: usize = 16;
 
     /// Forgets all that was, as a new encoder; the decoder has to do so too.
     /// What is in an unfinished packet is lost.
@@ -121,8 +147,9 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        prepare::<M>(self.level, &mut self.memory)?;
-        self.model.start(self.level, self.memory.bytes(self.level.workspace()));
+        prepare::<M>(self.level, &self.primer, &mut self.memory)?;
+        let memory = self.memory.bytes(self.level.workspace());
+        begin(self.level, self.primer.dictionary(), &mut self.model, memory);
         (self.fallback, self.packet, self.carried) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -180,9 +207,10 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
 
 /// Decompresses the packets of a [`PacketEncoder`].
 #[derive(Debug)]
-pub struct PacketDecoder<W, M = AnyLevel> {
+pub struct PacketDecoder<W, M = AnyLevel, D = ()> {
     memory: W,
     level: Level,
+    primer: D,
     model: M,
     fallback: Fallback,
     /// The packet begun, if any.
@@ -229,24 +257,47 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
     ///
     /// # Errors
     /// As [`PacketEncoder::new`].
-    pub fn new(level: Level, mut memory: W) -> Result<Self, Error> {
-        prepare::<M>(level, &mut memory)?;
-        let model = M::BLANK;
-        let fallback = Fallback::new();
-        let mut result = Ok(Self { memory, level, model, fallback, packet: None, failed: None });
+    pub fn new(level: Level, memory: W) -> Result<Self, Error> {
+        Self::with_dictionary(level, (), memory)
+    }
+
+    /// A decoder that begins with `dictionary`, as the encoder did.
+    ///
+    /// # Errors
+    /// As [`PacketEncoder::with_dictionary`].
+    pub fn with_dictionary<D: Primer>(
+        level: Level,
+        dictionary: D,
+        mut memory: W,
+    ) -> Result<PacketDecoder<W, M, D>, Error> {
+        prepare::<M>(level, &dictionary, &mut memory)?;
+        let (model, fallback) = (M::BLANK, Fallback::new());
+        let mut result = Ok(PacketDecoder {
+            memory,
+            level,
+            primer: dictionary,
+            model,
+            fallback,
+            packet: None,
+            failed: None,
+        });
         if let Ok(decoder) = &mut result {
-            decoder.model.start(level, decoder.memory.bytes(level.workspace()));
+            let memory = decoder.memory.bytes(level.workspace());
+            begin(level, decoder.primer.dictionary(), &mut decoder.model, memory);
         }
         result
     }
+}
 
+impl<W: Memory, M: Model, D: Primer> PacketDecoder<W, M, D> {
     /// Forgets all that was, as a new decoder.
     ///
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        prepare::<M>(self.level, &mut self.memory)?;
-        self.model.start(self.level, self.memory.bytes(self.level.workspace()));
+        prepare::<M>(self.level, &self.primer, &mut self.memory)?;
+        let memory = self.memory.bytes(self.level.workspace());
+        begin(self.level, self.primer.dictionary(), &mut self.model, memory);
         (self.fallback, self.packet, self.failed) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -336,7 +387,12 @@ impl<M: Model> Bits<'_, M> {
     }
 }
 
-/// Clears the memory for a model.
-fn prepare<M: Model>(level: Level, memory: &mut impl Memory) -> Result<(), Error> {
-    if M::supports(level) { memory.prepare(level.workspace()) } else { Err(Error::NoSuchLevel) }
+/// Clears the memory for a model that begins with `primer`.
+fn prepare<M: Model>(
+    level: Level,
+    primer: &impl Primer,
+    memory: &mut impl Memory,
+) -> Result<(), Error> {
+    check::<M>(level, primer.dictionary())?;
+    memory.prepare(level.workspace())
 }

@@ -68,6 +68,25 @@ impl Place {
         cell: [0; 2],
     };
 
+    /// Passes what is known between two bytes through `carry`.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        for number in [&mut self.record, &mut self.rival, &mut self.column] {
+            *number = carry((*number).into()) as u16;
+        }
+        for number in [&mut self.line, &mut self.line_before, &mut self.field_start] {
+            *number = carry(*number);
+        }
+        let [cell, cell_after] = &mut self.cell;
+        let above = [&mut self.above, &mut self.above_above, &mut self.left_above];
+        for number in above.into_iter().chain([cell, cell_after, &mut self.votes]) {
+            *number = carry((*number).into()) as u8;
+        }
+        for field in [&mut self.field, &mut self.last_field] {
+            *field = carry((*field).into()).min(FIELDS as u32 - 1) as u8;
+        }
+        self.odd = carry(self.odd.into()) != 0;
+    }
+
     /// Moves on by `byte`, the last one of `history`; `pos` is the next place.
     pub(crate) fn push(&mut self, byte: u8, pos: u32, history: &[u8], side: &mut [u8]) {
         let (stood, starts) = side.split_at_mut(STOOD);

@@ -200,6 +200,27 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         self.predict(memory);
     }
 
+    /// Goes on from where a model left `memory`; `carry` returns the numbers
+    /// that [`Self::carry`] showed it then.
+    pub(crate) fn resume(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        *self = Self::BLANK;
+        self.carry(carry);
+        // The slots left are written; nothing of this one is to write back.
+        if let Some(first) = Self::tables(memory).slots.first_chunk() {
+            self.histories = [*first; N];
+        }
+        self.start_byte(memory);
+        self.predict(memory);
+    }
+
+    /// Passes what is known between two bytes through `carry`, as far as
+    /// [`Self::start_byte`] does not find it again. Whatever comes back is valid.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.recent.carry(carry);
+        self.matches.iter_mut().for_each(|model| model.carry(carry));
+        self.recurrent.iter_mut().for_each(|model| model.ssm.carry(carry));
+    }
+
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     #[inline]
     pub(crate) fn p(&self) -> u32 {
@@ -523,3 +544,57 @@ const CLASSES: [u8; 256] = {
     }
     classes
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    /// Resumes a model of level `L` that has learned `content`, and compares
+    /// what does not hang on the span that the state space model begins anew.
+    macro_rules! goes_on {
+        ($level:literal, $content:expr, $code:expr) => {{
+            const PLAN: &Plan = &PLANS[$level];
+            let mut memory = vec![0; Level::new($level).unwrap().workspace()];
+            let mut left = Predictor::<
+                $level,
+                { PLAN.contexts.len() },
+                { PLAN.inputs() },
+                { PLAN.matches.len() },
+                { PLAN.recurrent() },
+                { PLAN.width() },
+            >::BLANK;
+            left.start(&mut memory);
+            for byte in $content {
+                (0..8).rev().for_each(|i| left.update(byte >> i & 1 == 1, &mut memory));
+            }
+            assert_eq!(left.recent.code.found(), $code);
+            let mut numbers = Vec::new();
+            left.carry(&mut |number| {
+                numbers.push(number);
+                number
+            });
+            let mut numbers = numbers.into_iter();
+            // A slot that none of the contexts has now stays as it is.
+            memory[..SLOT].copy_from_slice(&[1, 2, 3, 4]);
+            let mut back = left.clone();
+            back.resume(&mut memory, &mut |_| numbers.next().unwrap());
+            assert!(numbers.next().is_none());
+            assert_eq!(memory[..SLOT], [1, 2, 3, 4]);
+            assert_eq!(format!("{:?}", back.recent), format!("{:?}", left.recent));
+            assert_eq!(format!("{:?}", back.matches), format!("{:?}", left.matches));
+            assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
+            assert_eq!((back.histories, back.states), (left.histories, left.states));
+        }};
+    }
+
+    #[test]
+    fn a_model_of_level_5_goes_on() {
+        let text = b"the cat sat on the mat,\nthe dog (sat) on the log, ".repeat(20);
+        goes_on!(5, &text, false);
+        let code = b"\x48\x89\xE5\xE8\x10\x20\x00\x00\x31\xC0".repeat(60);
+        // Ends within an instruction.
+        goes_on!(5, &code[..597], true);
+    }
+}

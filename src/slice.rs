@@ -1,4 +1,5 @@
 //! One-shot functions from slice to slice, and into a `Vec`.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::error::Error;
 use crate::level::{AnyLevel, Level};
@@ -143,13 +144,37 @@ pub fn compress(content: &[u8], level: Level) -> Result<alloc::vec::Vec<u8>, Err
     }
 }
 
-/// Decompresses all frames of `input`, up to level `limit`.
+/// Decompresses all frames of `input`, up to level `limit`. However much that
+/// is: what others made is better given to [`decompress_limited`].
 ///
 /// # Errors
 /// Those of [`Decoder::decode`], and [`Error::Truncated`].
 #[cfg(feature = "alloc")]
 pub fn decompress(input: &[u8], limit: Level) -> Result<alloc::vec::Vec<u8>, Error> {
-    let mut decoder = Decoder::<_, AnyLevel>::new(limit, Heap::new());
+    decompress_limited(input, limit, u64::MAX)
+}
+
+/// Decompresses all frames of `input`, up to level `limit` and to `bytes` of
+/// content in all.
+///
+/// ```
+/// use statesmix::{Error, Level, compress, decompress_limited};
+/// let frame = compress(&[0; 100_000], Level::MIN)?;
+/// assert!(frame.len() < 200);
+/// assert_eq!(decompress_limited(&frame, Level::MIN, 99_999), Err(Error::OutputLimit));
+/// assert_eq!(decompress_limited(&frame, Level::MIN, 100_000)?.len(), 100_000);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Decoder::decode`], and [`Error::Truncated`].
+#[cfg(feature = "alloc")]
+pub fn decompress_limited(
+    input: &[u8],
+    limit: Level,
+    bytes: u64,
+) -> Result<alloc::vec::Vec<u8>, Error> {
+    let mut decoder = Decoder::<_, AnyLevel>::new(limit, Heap::new()).output_limit(bytes);
     let mut content = alloc::vec::Vec::new();
     let mut piece = [0; 4096];
     let mut read = 0;

@@ -190,6 +190,14 @@ impl Ssm {
         Self { p: 32768, ..Self::NONE }
     }
 
+    /// Passes what is known between two bytes through `carry`. It goes on with
+    /// a new span; what the last one had begun to learn is lost.
+    pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
+        self.age = carry(self.age).min(WARM_UP);
+        self.spans = carry(self.spans);
+        self.noise = carry(self.noise);
+    }
+
     /// Picks the rows of the step: `byte` is the last one, `hashes` are the
     /// contexts. The rows are touched, so that the cache misses overlap with
     /// each other and with what the caller does before [`Self::start_byte`].

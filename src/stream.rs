@@ -1,9 +1,12 @@
 //! The stream: [`Encoder`] and [`Decoder`], which take input and output in
 //! pieces of any size. The pieces do not influence the bytes.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
+use crate::dictionary::{Dictionary, Primer, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
+use crate::filter::{Filter, Stage, Way};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
 
@@ -64,12 +67,14 @@ pub struct Options {
     level: Level,
     content_size: Option<u64>,
     checksum: bool,
+    sync_points: bool,
+    filter: Option<Filter>,
 }
 
 impl Options {
-    /// This level, a checksum, and no content size.
+    /// This level, a checksum, no content size, no sync points and no filter.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true }
+        Self { level, content_size: None, checksum: true, sync_points: false, filter: None }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -85,6 +90,43 @@ impl Options {
     pub const fn checksum(mut self, on: bool) -> Self {
         self.checksum = on;
         self
+    }
+
+    /// Whether [`Encoder::flush`] may be used; then the content size cannot be
+    /// stated. It costs a bit in all, beside what the sync points do.
+    #[must_use]
+    pub const fn sync_points(mut self, on: bool) -> Self {
+        self.sync_points = on;
+        self
+    }
+
+    /// Passes the content through a filter for the machine code in it, which
+    /// decoders undo. [`Filter::detect`] tells of one that may help.
+    #[must_use]
+    pub const fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
+    /// on the stack while the encoder works.
+    #[inline(never)]
+    fn write_header(&self, dictionary: Option<u32>, pending: &mut Pending, crc: &mut Crc32) {
+        let header = Header {
+            level: self.level,
+            content_size: self.content_size,
+            checksum: self.checksum,
+            dictionary,
+            filter: self.filter.map(Filter::id),
+            code_size: None,
+            sync_points: self.sync_points,
+        };
+        let mut bytes = [0; MAX_HEADER];
+        let len = header.write(&mut bytes);
+        for &byte in &bytes[..len] {
+            pending.push(byte);
+            crc.update(byte);
+        }
     }
 }
 
@@ -165,6 +207,12 @@ pub struct Encoder<W, M = AnyLevel> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EncoderState {
     Body,
+    /// As [`Self::Body`], but no content has come since a sync point.
+    Synced,
+    /// What the filter has held back, before a sync point.
+    Syncing,
+    /// The same before the end.
+    Rest,
     Tail,
     Done,
     Failed(Error),
@@ -176,26 +224,32 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// # Errors
     /// [`Error::Memory`] if that is too small, [`Error::NoSuchLevel`] if the
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
-    /// size is 2^63 or more.
+    /// size is 2^63 or more, or is declared together with sync points,
+    /// [`Error::Filter`] if a filter is wanted and the model has none (see
+    /// [`Filtered`](crate::Filtered)).
     #[inline(always)] // or its result would be on the stack twice
-    pub fn new(options: Options, mut memory: W) -> Result<Self, Error> {
-        if !M::supports(options.level) {
-            return Err(Error::NoSuchLevel);
-        }
-        if options.content_size.is_some_and(|size| size > MAX_CONTENT_SIZE) {
+    pub fn new(options: Options, memory: W) -> Result<Self, Error> {
+        Self::with_dictionary(options, (), memory)
+    }
+
+    /// An encoder that begins with `dictionary`, which decoding needs too.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::DictionaryLevel`].
+    #[inline(always)]
+    pub fn with_dictionary(
+        options: Options,
+        dictionary: impl Primer,
+        mut memory: W,
+    ) -> Result<Self, Error> {
+        let dictionary = dictionary.dictionary();
+        check::<M>(options.level, dictionary)?;
+        let wrong = |size| size > MAX_CONTENT_SIZE || options.sync_points;
+        if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
-        let header = Header {
-            level: options.level,
-            content_size: options.content_size,
-            checksum: options.checksum,
-            dictionary: None,
-            filter: None,
-        };
-        let mut bytes = [0; MAX_HEADER];
-        let len = header.write(&mut bytes);
         let mut result = Ok(Self {
             memory,
             model: M::BLANK,
@@ -210,11 +264,10 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // Started where it will stay: the result is large, and moving it would
         // take as much stack again.
         if let Ok(encoder) = &mut result {
-            encoder.model.start(options.level, encoder.memory.bytes(size));
-            for &byte in &bytes[..len] {
-                encoder.pending.push(byte);
-                encoder.crc.update(byte);
-            }
+            begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
+            start_filter(&mut encoder.model, options.filter.map(Filter::id), Way::Forth)?;
+            let id = dictionary.map(|dictionary| dictionary.id());
+            options.write_header(id, &mut encoder.pending, &mut encoder.crc);
         }
         result
     }
@@ -227,12 +280,20 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
-            EncoderState::Body => {}
+            EncoderState::Body | EncoderState::Synced | EncoderState::Syncing => {}
             EncoderState::Failed(error) => return Err(error),
-            EncoderState::Tail | EncoderState::Done => return Err(Error::Finished),
+            _ => return Err(Error::Finished),
+        }
+        let mut produced = 0;
+        if self.state == EncoderState::Syncing && self.model.stage().is_some() {
+            // The sync point was begun, so it comes first.
+            let progress = self.flush(output)?;
+            if progress.status == Status::OutputFull {
+                return Ok(progress);
+            }
+            produced = progress.produced;
         }
         let memory = self.memory.bytes(self.options.level.workspace());
-        let mut produced = 0;
         let mut consumed = 0;
         let status = loop {
             if !self.pending.drain(output, &mut produced) {
@@ -248,15 +309,102 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 }
                 _ => {}
             }
-            let end_p = self.options.content_size.is_none().then_some(END_P);
-            let pending = &mut self.pending;
-            let (coder, model) = (&mut self.coder, &mut self.model);
-            encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, |b| pending.push(b));
+            if let Some(byte) = pass(&mut self.model, byte) {
+                let end_p = self.options.content_size.is_none().then_some(END_P);
+                let (coder, model) = (&mut self.coder, &mut self.model);
+                let emit = |b| self.pending.push(b);
+                encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
+            }
             self.crc.update(byte);
             self.taken += 1;
+            self.state = EncoderState::Body;
             consumed += 1;
         };
         Ok(Progress { consumed, produced, status })
+    }
+
+    /// Makes a sync point: what is written up to here decodes to all of the
+    /// content up to here, without what follows. To be called until it returns
+    /// [`Status::NeedsInput`]; if there was no content since the last sync point
+    /// it does nothing.
+    ///
+    /// It costs about six bytes; the model goes on.
+    ///
+    /// ```
+    /// # use statesmix::{Decoder, Encoder, Level, Options};
+    /// # let (mut ours, mut theirs) = ([0; Level::MIN.workspace()], [0; Level::MIN.workspace()]);
+    /// let options = Options::new(Level::MIN).sync_points(true);
+    /// let mut encoder: Encoder<_> = Encoder::new(options, &mut ours)?;
+    /// let mut decoder: Decoder<_> = Decoder::new(Level::MIN, &mut theirs);
+    /// for line in [b"21.5 48\n", b"21.6 48\n", b"21.6 49\n"] {
+    ///     let (mut code, mut text) = ([0; 64], [0; 64]);
+    ///     let len = encoder.encode(line, &mut code)?.produced;
+    ///     let len = len + encoder.flush(&mut code[len..])?.produced;
+    ///     let got = decoder.decode(&code[..len], &mut text)?;
+    ///     assert_eq!(&text[..got.produced], line);
+    /// }
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSyncPoints`] if the options do not provide for them,
+    /// [`Error::Finished`] after [`Self::finish`].
+    pub fn flush(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
+        if !self.options.sync_points {
+            return Err(Error::NoSyncPoints);
+        }
+        let mut produced = 0;
+        while self.pending.drain(output, &mut produced) {
+            match self.state {
+                EncoderState::Failed(error) => return Err(error),
+                EncoderState::Synced => {
+                    return Ok(Progress { consumed: 0, produced, status: Status::NeedsInput });
+                }
+                EncoderState::Body => self.state = EncoderState::Syncing,
+                EncoderState::Syncing => self.sync(),
+                _ => return Err(Error::Finished),
+            }
+        }
+        Ok(Progress { consumed: 0, produced, status: Status::OutputFull })
+    }
+
+    /// Codes a byte that the filter has held back or, if there is none, the sync
+    /// point.
+    fn sync(&mut self) {
+        if self.code_rest() {
+            return;
+        }
+        self.end_code(false);
+        self.push_tail(4);
+        self.coder = BitEncoder::new(false);
+        self.state = EncoderState::Synced;
+    }
+
+    /// Codes a byte that the filter has held back; whether there was one.
+    fn code_rest(&mut self) -> bool {
+        let Some(byte) = self.model.stage().and_then(Stage::rest) else {
+            return false;
+        };
+        let memory = self.memory.bytes(self.options.level.workspace());
+        let end_p = self.options.content_size.is_none().then_some(END_P);
+        let (coder, model) = (&mut self.coder, &mut self.model);
+        let emit = |b| self.pending.push(b);
+        encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
+        true
+    }
+
+    /// Codes that here is the end, or a sync point.
+    fn end_code(&mut self, end: bool) {
+        self.coder.encode(true, END_P, |b| self.pending.push(b));
+        if self.options.sync_points {
+            self.coder.encode(!end, RAW_P, |b| self.pending.push(b));
+        }
+    }
+
+    /// Writes the tail of the code, of `least` bytes or more.
+    fn push_tail(&mut self, least: usize) {
+        let (value, len) = self.coder.finish();
+        value.to_be_bytes()[..len.max(least)].iter().for_each(|&b| self.pending.push(b));
     }
 
     /// Ends the frame; to be called until it returns [`Status::Done`].
@@ -268,22 +416,27 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         while self.pending.drain(output, &mut produced) {
             match self.state {
                 EncoderState::Failed(error) => return Err(error),
-                EncoderState::Body => {
-                    match self.options.content_size {
+                EncoderState::Syncing => self.sync(),
+                EncoderState::Body | EncoderState::Synced => {
+                    self.state = match self.options.content_size {
                         Some(size) if size != self.taken => {
-                            self.state = EncoderState::Failed(Error::ContentSize);
-                            continue;
+                            EncoderState::Failed(Error::ContentSize)
                         }
-                        Some(_) => {}
-                        None => self.coder.encode(true, END_P, |b| self.pending.push(b)),
+                        _ => EncoderState::Rest,
+                    };
+                }
+                EncoderState::Rest => {
+                    if self.code_rest() {
+                        continue;
+                    }
+                    if self.options.content_size.is_none() {
+                        self.end_code(true);
                     }
                     self.state = EncoderState::Tail;
                 }
                 EncoderState::Tail => {
-                    let (value, len) = self.coder.finish();
                     // The decoder reads four bytes ahead; a checksum feeds it.
-                    let len = if self.options.checksum { len } else { 4 };
-                    value.to_be_bytes()[..len].iter().for_each(|&b| self.pending.push(b));
+                    self.push_tail(if self.options.checksum { 0 } else { 4 });
                     if self.options.checksum {
                         let crc = self.crc.value().to_le_bytes();
                         crc.iter().for_each(|&b| self.pending.push(b));
@@ -301,6 +454,36 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// Bytes of content taken so far.
     pub fn content_bytes(&self) -> u64 {
         self.taken
+    }
+
+    /// How many of the 2^32 values of the coder are left to the content that
+    /// follows. With `n` bytes written, nothing waiting, the frame has come to
+    /// exactly `8 n + 32 - log2(range)` bits: what a single byte has cost is the
+    /// difference. (A filter passes bytes on seven bytes later.)
+    pub fn code_range(&self) -> u64 {
+        self.coder.range()
+    }
+}
+
+/// Begins the filter of a frame, if it has one.
+fn start_filter<M: Model>(model: &mut M, id: Option<u8>, way: Way) -> Result<(), Error> {
+    match (model.stage(), id) {
+        (None, None) => {}
+        (Some(stage), None) => *stage = Stage::NONE,
+        (Some(stage), Some(id)) => {
+            *stage = Stage::new(Filter::from_id(id).ok_or(Error::Filter(id))?, way);
+        }
+        (None, Some(id)) => return Err(Error::Filter(id)),
+    }
+    Ok(())
+}
+
+/// Passes a byte through the filter, if there is one. See [`Stage::pass`].
+#[inline]
+fn pass<M: Model>(model: &mut M, byte: u8) -> Option<u8> {
+    match model.stage() {
+        Some(stage) => stage.pass(byte),
+        None => Some(byte),
     }
 }
 
@@ -357,20 +540,37 @@ pub(crate) fn encode_byte<M: Model>(
 /// # Ok::<(), statesmix::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Decoder<W, M = AnyLevel> {
+pub struct Decoder<W, M = AnyLevel, D = ()> {
     memory: W,
     limit: Level,
+    primer: D,
+    /// Bytes of content that may still be given.
+    allowed: u64,
     header: Option<Header>,
+    /// Bytes after the header, up to where this call began. (Modulo 2^64: in the
+    /// call that read the header that is before it.)
+    code: u64,
     state: DecoderState,
     body: Body<M>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum DecoderState {
-    Header { bytes: [u8; MAX_HEADER], len: usize },
-    Start { code: u32, len: u32 },
+    Header {
+        bytes: [u8; MAX_HEADER],
+        len: u8,
+    },
+    /// The first bytes of the code, or of that after a sync point.
+    Start {
+        code: u32,
+        len: u32,
+        synced: bool,
+    },
     Body,
-    Checksum { bytes: u32, len: usize },
+    Checksum {
+        bytes: u32,
+        len: usize,
+    },
     Failed(Error),
 }
 
@@ -382,38 +582,81 @@ struct Body<M> {
     coder: BitDecoder,
     fallback: Fallback,
     crc: Crc32,
-    given: u64,
-    /// Whether the end flag has come, where the size is not known.
-    ended: bool,
+    decoded: u64,
+    /// What the end flag says, where the size is not known.
+    end: End,
     /// Bits of the current byte with a leading 1; 0 before the end flag.
     partial: u32,
     /// Code bytes fed since the current byte began.
     fed: u32,
 }
 
-const AT_HEADER: (usize, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
+/// How far the end of a code has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    No,
+    /// The end flag has come: what ends is still to be said if there are sync
+    /// points.
+    Flag,
+    Frame,
+    SyncPoint,
+}
+
+/// Why decoding a body has stopped.
+enum Stop {
+    Io(Status),
+    End,
+    SyncPoint,
+}
+
+const AT_HEADER: (u8, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
 
 impl<W: Memory, M: Model> Decoder<W, M> {
     /// A decoder that accepts levels up to `limit` and works in `memory`, of
     /// [`Level::workspace`] bytes for the highest level that comes.
     pub const fn new(limit: Level, memory: W) -> Self {
+        Self::with_dictionary(limit, (), memory)
+    }
+
+    /// A decoder that knows `dictionary`, for the frames that need it.
+    pub const fn with_dictionary<D: Primer>(
+        limit: Level,
+        dictionary: D,
+        memory: W,
+    ) -> Decoder<W, M, D> {
         let (len, bytes) = AT_HEADER;
-        Self {
+        Decoder {
             memory,
             limit,
+            primer: dictionary,
+            allowed: u64::MAX,
             header: None,
+            code: 0,
             state: DecoderState::Header { bytes, len },
             body: Body {
                 model: M::BLANK,
                 coder: BitDecoder::new(0, false),
                 fallback: Fallback::new(),
                 crc: Crc32::new(),
-                given: 0,
-                ended: false,
+                decoded: 0,
+                end: End::No,
                 partial: 0,
                 fed: 0,
             },
         }
+    }
+}
+
+#[warn(clippy::indexing_slicing)]
+impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
+    /// Allows no more than `bytes` of content, of all frames together: a byte of
+    /// code can stand for 45,000. Content up to the limit is still given, unless
+    /// the header states more.
+    #[must_use]
+    #[inline(always)] // or it would be on the stack twice
+    pub const fn output_limit(mut self, bytes: u64) -> Self {
+        self.allowed = bytes;
+        self
     }
 
     /// Takes what it can from `input` and writes what it can to `output`.
@@ -423,13 +666,23 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     /// # Errors
     /// Those of [`Header::parse`], [`Error::LevelLimit`], [`Error::Memory`],
     /// [`Error::Dictionary`], [`Error::Filter`] at the header;
-    /// [`Error::Corrupt`] and [`Error::Checksum`] later. Output given before an
-    /// error is not to be trusted.
+    /// [`Error::Corrupt`] and [`Error::Checksum`] later; [`Error::OutputLimit`]
+    /// at either. Output given before an error is not to be trusted.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
+        let room = usize::try_from(self.allowed).unwrap_or(usize::MAX).min(output.len());
+        let output = output.get_mut(..room).unwrap_or_default();
         let mut io = Io { input, consumed: 0, output, produced: 0 };
-        let result = self.run(&mut io);
+        let result = match self.run(&mut io) {
+            // A byte is there that must not be given.
+            Ok(Status::OutputFull) if self.allowed == 0 => Err(Error::OutputLimit),
+            result => result,
+        };
         match result {
-            Ok(status) => Ok(Progress { consumed: io.consumed, produced: io.produced, status }),
+            Ok(status) => {
+                self.code = self.code.wrapping_add(io.consumed as u64);
+                self.allowed -= io.produced as u64;
+                Ok(Progress { consumed: io.consumed, produced: io.produced, status })
+            }
             Err(error) => {
                 self.state = DecoderState::Failed(error);
                 Err(error)
@@ -459,22 +712,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
     fn run(&mut self, io: &mut Io) -> Result<Status, Error> {
         loop {
             match &mut self.state {
-                DecoderState::Header { bytes, len } => {
-                    let Some(byte) = io.next() else {
+                DecoderState::Header { .. } => {
+                    if !self.read_header(io)? {
                         return Ok(Status::NeedsInput);
-                    };
-                    bytes[*len] = byte;
-                    *len += 1;
-                    if let Some((header, _)) = Header::parse(&bytes[..*len])? {
-                        let mut crc = Crc32::new();
-                        bytes[..*len].iter().for_each(|&byte| crc.update(byte));
-                        self.body.crc = crc;
-                        self.header = Some(header);
-                        self.accept(&header)?;
-                        self.state = DecoderState::Start { code: 0, len: 0 };
                     }
+                    self.state = DecoderState::Start { code: 0, len: 0, synced: false };
                 }
-                DecoderState::Start { code, len } => {
+                DecoderState::Start { code, len, synced } => {
                     let Some(byte) = io.next() else {
                         return Ok(Status::NeedsInput);
                     };
@@ -483,9 +727,16 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     if *len == 4
                         && let Some(header) = self.header
                     {
-                        let size = header.level.workspace();
-                        self.memory.prepare(size)?;
-                        self.body.start(header.level, *code, self.memory.bytes(size));
+                        if *synced {
+                            self.body.resume(*code);
+                        } else {
+                            let size = header.level.workspace();
+                            self.memory.prepare(size)?;
+                            let dictionary =
+                                self.primer.dictionary().filter(|_| header.dictionary.is_some());
+                            let memory = self.memory.bytes(size);
+                            self.body.start(header.level, dictionary, *code, memory);
+                        }
                         self.state = DecoderState::Body;
                     }
                 }
@@ -493,8 +744,13 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                     let (body, header) = (&mut self.body, self.header.as_ref());
                     let header = header.ok_or(Error::Corrupt)?; // there is one in a body
                     let memory = self.memory.bytes(header.level.workspace());
-                    if let Some(status) = body.run(header.content_size, memory, io) {
-                        return Ok(status);
+                    match body.run(header, memory, io) {
+                        Stop::Io(status) => return Ok(status),
+                        Stop::SyncPoint => {
+                            self.state = DecoderState::Start { code: 0, len: 0, synced: true };
+                            continue;
+                        }
+                        Stop::End => {}
                     }
                     let (kept, rest) = body.coder.finish();
                     self.state = if header.checksum {
@@ -507,9 +763,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                             .fold(0, |n, &b| n << 8 | u32::from(b));
                         DecoderState::Checksum { bytes, len }
                     } else {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     };
                 }
                 DecoderState::Checksum { bytes, len } => {
@@ -520,9 +774,7 @@ impl<W: Memory, M: Model> Decoder<W, M> {
                         *bytes |= u32::from(byte) << (8 * *len);
                         *len += 1;
                     } else if *bytes == self.body.crc.value() {
-                        let (len, bytes) = AT_HEADER;
-                        self.state = DecoderState::Header { bytes, len };
-                        return Ok(Status::Done);
+                        return self.done(io);
                     } else {
                         return Err(Error::Checksum);
                     }
@@ -532,60 +784,119 @@ impl<W: Memory, M: Model> Decoder<W, M> {
         }
     }
 
+    /// Whether all of the header was there. Apart from [`Self::run`], so that what
+    /// it needs is not on the stack while the model works.
+    #[inline(never)]
+    fn read_header(&mut self, io: &mut Io) -> Result<bool, Error> {
+        let DecoderState::Header { bytes, len } = &mut self.state else {
+            return Ok(true);
+        };
+        while let Some(byte) = io.next() {
+            *bytes.get_mut(usize::from(*len)).ok_or(Error::Corrupt)? = byte; // none is longer
+            *len += 1;
+            let bytes = bytes.get(..usize::from(*len)).unwrap_or_default();
+            if let Some((header, _)) = Header::parse(bytes)? {
+                self.body.crc = header.checksum(bytes);
+                self.header = Some(header);
+                self.code = (io.consumed as u64).wrapping_neg();
+                self.accept(&header)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends a frame, which must be as long as its header states.
+    fn done(&mut self, io: &Io) -> Result<Status, Error> {
+        let code = self.code.wrapping_add(io.consumed as u64);
+        if self.header.and_then(|header| header.code_size).is_some_and(|size| size != code) {
+            return Err(Error::Corrupt);
+        }
+        let (len, bytes) = AT_HEADER;
+        self.state = DecoderState::Header { bytes, len };
+        Ok(Status::Done)
+    }
+
     /// Refuses what it cannot or must not decode.
-    fn accept(&self, header: &Header) -> Result<(), Error> {
+    fn accept(&mut self, header: &Header) -> Result<(), Error> {
         if header.level > self.limit || !M::supports(header.level) {
             return Err(Error::LevelLimit(header.level));
         }
         if let Some(id) = header.dictionary {
-            return Err(Error::Dictionary(id));
+            match self.primer.dictionary() {
+                Some(dictionary) if dictionary.id() == id => {
+                    if dictionary.level() != header.level {
+                        return Err(Error::Corrupt);
+                    }
+                }
+                _ => return Err(Error::Dictionary(id)),
+            }
         }
-        if let Some(id) = header.filter {
-            return Err(Error::Filter(id));
+        if header.content_size.is_some_and(|size| size > self.allowed) {
+            return Err(Error::OutputLimit);
         }
-        Ok(())
+        start_filter(&mut self.body.model, header.filter, Way::Back)
     }
 }
 
+#[warn(clippy::indexing_slicing)]
 impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
-    fn start(&mut self, level: Level, code: u32, memory: &mut [u8]) {
-        self.model.start(level, memory);
-        self.coder = BitDecoder::new(code, false);
+    fn start(
+        &mut self,
+        level: Level,
+        dictionary: Option<Dictionary>,
+        code: u32,
+        memory: &mut [u8],
+    ) {
+        begin(level, dictionary, &mut self.model, memory);
         self.fallback = Fallback::new();
-        (self.given, self.ended, self.partial, self.fed) = (0, false, 0, 0);
+        self.decoded = 0;
+        self.resume(code);
     }
 
-    /// Decodes until something runs out (the status) or the content, of `size`
-    /// bytes if that is known, ends.
-    fn run(&mut self, size: Option<u64>, memory: &mut [u8], io: &mut Io) -> Option<Status> {
+    /// Goes on with the code after a sync point, which begins with `code`.
+    fn resume(&mut self, code: u32) {
+        self.coder = BitDecoder::new(code, false);
+        (self.end, self.partial, self.fed) = (End::No, 0, 0);
+    }
+
+    /// Decodes until something runs out or ends.
+    fn run(&mut self, header: &Header, memory: &mut [u8], io: &mut Io) -> Stop {
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
-                    return Some(Status::NeedsInput);
+                    return Stop::Io(Status::NeedsInput);
                 };
                 self.coder.feed(byte);
                 self.fed += 1;
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match size {
-                    Some(size) if self.given == size => return None,
-                    None if self.ended => return None,
-                    None if self.coder.decode(END_P) => self.ended = true,
+                match (header.content_size, self.end) {
+                    (Some(size), _) if self.decoded == size => return self.rest(io, Stop::End),
+                    (None, End::No) if self.coder.decode(END_P) => self.end = End::Flag,
+                    (None, End::Flag) if header.sync_points => {
+                        let goes_on = self.coder.decode(RAW_P);
+                        self.end = if goes_on { End::SyncPoint } else { End::Frame };
+                    }
+                    (None, End::Flag | End::Frame) => return self.rest(io, Stop::End),
+                    (None, End::SyncPoint) => return self.rest(io, Stop::SyncPoint),
                     _ => self.partial = 1,
                 }
                 continue;
             }
             if self.partial >= 256 {
-                if io.produced == io.output.len() {
-                    return Some(Status::OutputFull);
-                }
+                let Some(place) = io.output.get_mut(io.produced) else {
+                    return Stop::Io(Status::OutputFull);
+                };
                 let byte = self.partial as u8;
-                io.output[io.produced] = byte;
-                io.produced += 1;
-                self.crc.update(byte);
-                self.given += 1;
+                if let Some(byte) = pass(&mut self.model, byte) {
+                    *place = byte;
+                    io.produced += 1;
+                    self.crc.update(byte);
+                }
+                self.decoded += 1;
                 if self.fallback.is_raw() {
                     self.model.skip(byte, memory);
                 }
@@ -602,6 +913,24 @@ impl<M: Model> Body<M> {
             }
             self.partial = self.partial << 1 | u32::from(bit);
         }
+    }
+
+    /// Gives what the filter has held back, then stops for the reason `stop`.
+    fn rest(&mut self, io: &mut Io, stop: Stop) -> Stop {
+        let Some(stage) = self.model.stage() else {
+            return stop;
+        };
+        while stage.holds() {
+            let Some(place) = io.output.get_mut(io.produced) else {
+                return Stop::Io(Status::OutputFull);
+            };
+            if let Some(byte) = stage.rest() {
+                *place = byte;
+                io.produced += 1;
+                self.crc.update(byte);
+            }
+        }
+        stop
     }
 }
 

@@ -2,101 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::io::Read;
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
-const STATESMIX: &str = env!("CARGO_BIN_EXE_statesmix");
-
-/// A directory to work in.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    fn get(&self, name: impl AsRef<Path>) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// The names in the directory, sorted.
-    fn names(&self) -> Vec<String> {
-        let names = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<_> =
-            names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
-    fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(STATESMIX);
-        command.args(args).current_dir(self.0.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// Runs with success and without a word; returns its output.
-    fn ok<S: AsRef<OsStr>>(&self, args: &[S]) -> Vec<u8> {
-        let output = self.run(args);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
-        output.stdout
-    }
-
-    /// Fails with this exit code, no output, and a message with all of `words`.
-    fn fails<S: AsRef<OsStr>>(&self, code: i32, args: &[S], words: &[&str]) {
-        let output = self.run(args);
-        let message = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{message}");
-        assert_eq!(text(&output.stdout), "");
-        assert!(message.starts_with("statesmix: "), "{message}");
-        words.iter().for_each(|word| assert!(message.contains(word), "{word:?} in {message:?}"));
-    }
-
-    /// Like [`Self::ok`], with something to read.
-    fn pipe<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Vec<u8> {
-        let output = self.pipe_any(args, input);
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
-        output.stdout
-    }
-
-    fn pipe_any<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Output {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        let writer = std::thread::spawn(move || {
-            // It may have seen enough before the end.
-            let _ = stdin.write_all(&input);
-        });
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        output
-    }
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-/// Something to compress.
-fn sample(len: usize) -> Vec<u8> {
-    let lines = (0..).flat_map(|i: u32| format!("line {i}, value {}\n", i * i % 977).into_bytes());
-    lines.take(len).collect()
-}
+#[path = "common/place.rs"]
+mod place;
+use place::{Place, STATESMIX, sample, text};
 
 #[test]
 fn files_come_back() {
@@ -176,7 +87,8 @@ fn frames_in_a_row() {
     let list = place.ok(&["-l", "all.smx"]);
     let (len, size) = (all.len().to_string(), content.len().to_string());
     let ratio = format!("{:.3}", all.len() as f64 / content.len() as f64);
-    assert_eq!(words(&list, 1), ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "all.smx"]);
+    let line = ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "no", "all.smx"];
+    assert_eq!(words(&list, 1), line);
     let list = place.ok(&["-lv", "all.smx"]);
     let column = |i: usize| -> Vec<_> { (1..=6).map(|line| words(&list, line)[i]).collect() };
     assert_eq!(column(0), ["#1", "#2", "#3", "#4", "#5", "5"]);
@@ -200,6 +112,30 @@ fn words(list: &[u8], line: usize) -> Vec<&str> {
 }
 
 #[test]
+fn filters() {
+    let place = Place::new();
+    // Calls of one function.
+    let code: Vec<u8> = (1..=2000_i32)
+        .flat_map(|i| [&[i as u8, 0x4A, 0xE8][..], &(4096 - 8 * i).to_le_bytes(), b"J"].concat())
+        .collect();
+    place.put("code", &code);
+    place.put("text", sample(20_000));
+    place.ok(&["-1", "code", "text"]);
+    let list = place.ok(&["-l", "code.smx", "text.smx"]);
+    assert_eq!([1, 2, 3].map(|line| words(&list, line)[8]), ["x86", "no", "some"]);
+    assert_eq!(place.ok(&["-dc", "code.smx"]), code);
+    let plain = place.ok(&["-1c", "--filter=none", "code"]);
+    assert!(plain.len() > place.get("code.smx").len());
+    for name in ["none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv"] {
+        let filter = format!("--filter={name}");
+        assert_eq!(place.pipe(&["-d"], &place.pipe(&["-0", &filter], &code)), code, "{name}");
+    }
+    let output = place.run(&["--filter=mips", "code"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--filter takes one of auto, none, x86,"));
+}
+
+#[test]
 fn list() {
     let place = Place::new();
     place.put("a", sample(5000));
@@ -211,18 +147,18 @@ fn list() {
     assert_eq!(words(&list, 0)[..2], ["Frames", "Level"]);
     assert_eq!(words(&list, 1)[..4], ["1", "2", "128", "KiB"]);
     assert_eq!(words(&list, 1)[5..6], ["5000"]);
-    assert_eq!(words(&list, 1)[7..], ["yes", "a.smx"]);
-    assert_eq!(words(&list, 2)[7..], ["no", "b.smx"]);
+    assert_eq!(words(&list, 1)[7..], ["yes", "no", "a.smx"]);
+    assert_eq!(words(&list, 2)[7..], ["no", "no", "b.smx"]);
     assert_eq!(words(&list, 3)[..2], ["2", "2"]);
     assert_eq!(words(&list, 3)[5], "5050");
-    assert_eq!(words(&list, 3)[7..], ["some", "2", "files"]);
+    assert_eq!(words(&list, 3)[7..], ["some", "no", "2", "files"]);
 
     // A frame above the limit tells what it needs.
     let output = place.run(&["-l", "--memlimit-decompress=64KiB", "a.smx", "b.smx"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--memlimit-decompress"));
     let len = place.get("a.smx").len().to_string();
-    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "a.smx"];
+    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "-", "a.smx"];
     assert_eq!(words(&output.stdout, 1), unknown);
     assert_eq!(words(&output.stdout, 2)[..2], ["1", "0"]);
 
@@ -337,6 +273,34 @@ fn memory_limit() {
 }
 
 #[test]
+fn output_limit() {
+    let place = Place::new();
+    place.put("a", vec![0; 100_000]);
+    place.ok(&["-0", "a"]);
+    let sized = place.get("a.smx");
+    let unsized_frame = place.pipe(&["-0"], &place.get("a"));
+    fs::remove_file(place.path("a")).unwrap();
+    for frame in [sized, unsized_frame] {
+        place.put("a.smx", frame);
+        let words = ["a.smx: decompresses to more than 97 KiB", "--max-output"];
+        for args in [&["-d", "--rm"][..], &["-t"], &["-l"]] {
+            place.fails(1, &[args, &["--max-output=97k", "a.smx"]].concat(), &words);
+        }
+        assert_eq!(place.names(), ["a.smx"]);
+        let limit = |limit: &str| place.ok(&["-dc", &format!("--max-output={limit}"), "a.smx"]);
+        for allowed in ["100000", "98KiB", "max", "0"] {
+            assert_eq!(limit(allowed).len(), 100_000);
+        }
+        // The limit is for each input by itself.
+        place.ok(&["-t", "--max-output=100000", "a.smx", "a.smx"]);
+    }
+    // Frames count together.
+    place.put("b.smx", place.get("a.smx").repeat(2));
+    place.fails(1, &["-t", "--max-output=199999", "b.smx"], &["more than 195.3 KiB"]);
+    place.ok(&["-t", "--max-output=200000", "b.smx"]);
+}
+
+#[test]
 fn one_bad_file_does_not_stop_the_others() {
     let place = Place::new();
     place.put("a", sample(100));
@@ -393,7 +357,7 @@ mod unix {
         for (name, output) in [("smxcat", &content[..]), ("unsmx", b"")] {
             symlink(STATESMIX, place.path(name)).unwrap();
             let mut command = Command::new(place.path(name));
-            let result = command.arg("a.smx").current_dir(place.0.path()).output().unwrap();
+            let result = command.arg("a.smx").current_dir(place.path("")).output().unwrap();
             assert_eq!((result.status.code(), &result.stdout[..]), (Some(0), output));
         }
         assert_eq!(place.get("a"), content);
@@ -566,7 +530,7 @@ mod unix {
         let on_terminal = |line: &str| {
             let mut script = Command::new("script");
             script.args(["-qec", &format!("{STATESMIX} {line}"), "/dev/null"]);
-            let output = script.current_dir(place.0.path()).stdin(Stdio::null()).output().ok()?;
+            let output = script.current_dir(place.path("")).stdin(Stdio::null()).output().ok()?;
             Some((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
         };
         for (line, code, word) in [

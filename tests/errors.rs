@@ -4,8 +4,8 @@ mod common;
 
 use common::{contents, decode, encode, level, options, text};
 use statesmix::{
-    AnyLevel, Decoder, Encoder, Error, Heap, Level, Level0, Level1, Options, Status, compress,
-    compress_into, compress_message, decompress, decompress_into, decompress_message,
+    AnyLevel, Decoder, Encoder, Error, Header, Heap, Level, Level0, Level1, Options, Status,
+    compress, compress_into, compress_message, decompress, decompress_into, decompress_message,
 };
 
 fn frame(options: Options, content: &[u8]) -> Vec<u8> {
@@ -188,7 +188,7 @@ fn dictionary_and_filter() {
     let dictionary = header(4, &[0x78, 0x56, 0x34, 0x12]);
     assert_eq!(decompress(&dictionary, Level::MIN), Err(Error::Dictionary(0x1234_5678)));
     assert_eq!(decompress(&header(8, &[7]), Level::MIN), Err(Error::Filter(7)));
-    for flags in [16, 32, 64, 128, 255] {
+    for flags in [33, 64, 128, 255] {
         assert_eq!(decompress(&header(flags, &[]), Level::MIN), Err(Error::Corrupt));
     }
     for number in 10..16 {
@@ -336,6 +336,7 @@ fn errors_in_words_and_as_io_errors() {
         (Error::NotStatesmix, ErrorKind::InvalidData),
         (Error::Version(3), ErrorKind::InvalidData),
         (Error::LevelLimit(Level::MAX), ErrorKind::OutOfMemory),
+        (Error::OutputLimit, ErrorKind::FileTooLarge),
         (Error::Dictionary(1), ErrorKind::InvalidData),
         (Error::Filter(1), ErrorKind::InvalidData),
         (Error::Truncated, ErrorKind::UnexpectedEof),
@@ -356,4 +357,31 @@ fn a_size_no_header_can_state() {
     let options = Options::new(Level::MIN).content_size(1 << 63);
     let encoder = Encoder::<_, statesmix::AnyLevel>::new(options, Heap::new());
     assert_eq!(encoder.err(), Some(Error::ContentSize));
+}
+
+/// The same frame with another code size than it has, or the right one.
+fn with_code_size(frame: &[u8], difference: i64) -> Vec<u8> {
+    let (mut header, len) = Header::parse(frame).unwrap().unwrap();
+    header.code_size = Some(((frame.len() - len) as u64).wrapping_add_signed(difference));
+    let mut bytes = [0; Header::MAX_LEN];
+    let written = header.write(&mut bytes);
+    [&bytes[..written], &frame[len..]].concat()
+}
+
+#[test]
+fn the_stated_code_size_is_the_true_one() {
+    let content = text(3, 1000);
+    for options in options(Level::MIN, content.len()) {
+        let frame = encode::<AnyLevel>(options, Heap::new(), &content, 1000, 1000).unwrap();
+        let right = with_code_size(&frame, 0);
+        let all = [&right[..], &frame, &right].concat();
+        for piece in [1, 7, all.len()] {
+            let back = decode::<AnyLevel>(Level::MIN, Heap::new(), &all, piece, 100).unwrap();
+            assert_eq!(back, content.repeat(3));
+        }
+        for difference in [-(frame.len() as i64) / 2, -1, 1, 1 << 40] {
+            let wrong = with_code_size(&frame, difference);
+            assert_eq!(decompress(&wrong, Level::MIN), Err(Error::Corrupt), "{difference}");
+        }
+    }
 }

@@ -3,8 +3,10 @@
 //!
 //! `tests/golden/NAME-LEVEL.smx` holds four frames of the same content, one
 //! for each combination of options in the order of [`common::options`];
-//! `NAME-LEVEL.msg` holds it as bare message. The content itself is in
-//! `NAME.content`, for machines that cannot make it up.
+//! `NAME-LEVEL.msg` holds it as bare message, `NAME-LEVEL.pkt` in packets, each
+//! behind its length in a byte. The content itself is in `NAME.content`, for
+//! machines that cannot make it up. `filter-NAME.smx` is a frame of level 1 for
+//! each filter.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -20,8 +22,11 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{decode, encode, level, options, random, records, text};
-use statesmix::{AnyLevel, Heap, Level, compress_message, decompress_message};
+use common::{code, decode, encode, level, options, random, records, text};
+use statesmix::{
+    AnyLevel, Filter, Heap, Level, Options, PacketDecoder, PacketEncoder, compress_message,
+    decompress, decompress_message,
+};
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
 
@@ -49,11 +54,32 @@ fn frames(level: Level, content: &[u8]) -> Vec<u8> {
     options(level, content.len()).into_iter().flat_map(one).collect()
 }
 
+fn filtered(filter: Filter) -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let content = code(filter, 24, 1500);
+    let options = Options::new(level(1)).filter(filter);
+    let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
+    (folder().join(format!("filter-{}.smx", filter.name())), content, frame)
+}
+
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; content.len() + 1];
     let len = compress_message::<AnyLevel>(level, Heap::new(), content, &mut packet).unwrap();
     packet.truncate(len);
     packet
+}
+
+fn packets(level: Level, content: &[u8]) -> Vec<u8> {
+    let mut encoder = PacketEncoder::<_, AnyLevel>::new(level, Heap::new()).unwrap();
+    let (mut packets, mut room, mut rest) = (Vec::new(), [0; 200], content);
+    loop {
+        rest = &rest[encoder.encode(rest, &mut room).unwrap()..];
+        let len = encoder.finish(&mut room).unwrap();
+        if len == 0 {
+            return packets;
+        }
+        packets.push(len as u8);
+        packets.extend_from_slice(&room[..len]);
+    }
 }
 
 fn read(name: &str, number: u8, extension: &str) -> Vec<u8> {
@@ -75,6 +101,8 @@ fn encoders_make_the_golden_streams() {
             assert!(made == golden, "{name}-{number}.smx: {}", difference(&made, &golden));
             let (made, golden) = (message(level(number), &content), read(name, number, "msg"));
             assert!(made == golden, "{name}-{number}.msg: {}", difference(&made, &golden));
+            let (made, golden) = (packets(level(number), &content), read(name, number, "pkt"));
+            assert!(made == golden, "{name}-{number}.pkt: {}", difference(&made, &golden));
         }
     }
 }
@@ -99,7 +127,26 @@ fn decoders_read_the_golden_streams() {
             let level = level(number);
             let n = decompress_message::<AnyLevel>(level, Heap::new(), &golden, &mut back);
             assert!(n == Ok(content.len()) && back == content, "{name}-{number}.msg");
+            let golden = read(name, number, "pkt");
+            let mut decoder = PacketDecoder::<_, AnyLevel>::new(level, Heap::new()).unwrap();
+            let (mut packets, mut given) = (&golden[..], 0);
+            while let Some((&len, rest)) = packets.split_first() {
+                let (packet, rest) = rest.split_at(len.into());
+                given += decoder.decode(packet, &mut back[given..]).unwrap().produced;
+                packets = rest;
+            }
+            assert!(given == content.len() && back == content, "{name}-{number}.pkt");
         }
+    }
+}
+
+#[test]
+fn filters_are_the_golden_ones() {
+    for filter in Filter::ALL {
+        let (path, content, made) = filtered(filter);
+        let golden = fs::read(&path).unwrap();
+        assert!(made == golden, "{}: {}", path.display(), difference(&made, &golden));
+        assert!(decompress(&golden, level(1)) == Ok(content), "{}", path.display());
     }
 }
 
@@ -115,6 +162,11 @@ fn write_golden_streams() {
         for number in LEVELS {
             fs::write(path(name, number, "smx"), frames(level(number), &content)).unwrap();
             fs::write(path(name, number, "msg"), message(level(number), &content)).unwrap();
+            fs::write(path(name, number, "pkt"), packets(level(number), &content)).unwrap();
         }
+    }
+    for filter in Filter::ALL {
+        let (path, _, frame) = filtered(filter);
+        fs::write(path, frame).unwrap();
     }
 }

@@ -3,8 +3,8 @@
 use std::mem::size_of;
 
 use statesmix::{
-    Decoder, Encoder, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6, Level7,
-    Level8, Level9, PacketDecoder, PacketEncoder,
+    Decoder, Encoder, Filtered, Level, Level0, Level1, Level2, Level3, Level4, Level5, Level6,
+    Level7, Level8, Level9, PacketDecoder, PacketEncoder,
 };
 
 #[test]
@@ -21,9 +21,9 @@ fn workspace_and_state_keep_it() {
     macro_rules! check {
         ($($model:ident = $number:literal),*) => {$({
             let level = Level::new($number).unwrap();
-            let encoder = level.workspace() + size_of::<Encoder<&mut [u8], $model>>();
+            let encoder = level.workspace() + size_of::<Encoder<&mut [u8], Filtered<$model>>>();
             assert!(encoder <= level.memory(), "encoder of level {level}: {encoder}");
-            let decoder = level.workspace() + size_of::<Decoder<&mut [u8], $model>>();
+            let decoder = level.workspace() + size_of::<Decoder<&mut [u8], Filtered<$model>>>();
             assert!(decoder <= level.memory(), "decoder of level {level}: {decoder}");
             let encoder = level.workspace() + size_of::<PacketEncoder<&mut [u8], $model>>();
             assert!(encoder <= level.memory(), "packet encoder of level {level}: {encoder}");

@@ -13,11 +13,12 @@ use std::path::Path;
 
 use gateway::{Gateway, Refused};
 use node::{LEVEL, Node, PAYLOAD};
+use statesmix::{Dictionary, train};
 
 /// The payloads of all records, the last one flushed.
-fn send(content: &[u8]) -> Vec<Vec<u8>> {
+fn send(content: &[u8], dictionary: Option<Dictionary>) -> Vec<Vec<u8>> {
     let mut workspace = vec![0; LEVEL.workspace()];
-    let mut node = Node::new(&mut workspace).unwrap();
+    let mut node = Node::new(dictionary, &mut workspace).unwrap();
     let mut payloads = Vec::new();
     let mut radio = |payload: &[u8]| payloads.push(payload.to_vec());
     for record in sample::split(content) {
@@ -28,9 +29,9 @@ fn send(content: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Sends and receives; returns the bytes sent.
-fn bytes_sent(name: &str, content: &[u8]) -> usize {
-    let payloads = send(content);
-    let mut gateway = Gateway::new().unwrap();
+fn bytes_sent(name: &str, content: &[u8], dictionary: Option<Dictionary>) -> usize {
+    let payloads = send(content, dictionary);
+    let mut gateway = Gateway::new(dictionary).unwrap();
     let mut back = Vec::new();
     for payload in &payloads {
         assert!(payload.len() <= PAYLOAD);
@@ -45,7 +46,18 @@ fn bytes_sent(name: &str, content: &[u8]) -> usize {
 #[test]
 fn made_up_records() {
     let content = sample::records(1000);
-    assert!(bytes_sent("made up", &content) * 4 < content.len());
+    assert!(bytes_sent("made up", &content, None) * 4 < content.len());
+}
+
+#[test]
+fn a_dictionary_helps_short_streams() {
+    let content = sample::records(1000);
+    let (earlier, short) = content.split_at(sample::RECORD * 990);
+    let file = train(LEVEL, [earlier]).unwrap();
+    let dictionary = Dictionary::new(&file).unwrap();
+    let alone = bytes_sent("short", short, None);
+    let primed = bytes_sent("short, primed", short, Some(dictionary));
+    assert!(primed * 3 < alone * 2, "{primed} {alone}");
 }
 
 #[test]
@@ -59,7 +71,7 @@ fn real_records() {
         let path = file.unwrap().path();
         let content = fs::read(&path).unwrap();
         let content = &content[..content.len().min(100_000)];
-        let sent = bytes_sent(&path.display().to_string(), content);
+        let sent = bytes_sent(&path.display().to_string(), content, None);
         assert!(sent * 5 < content.len() * 4, "{}: {sent} bytes", path.display());
     }
 }
@@ -68,8 +80,8 @@ fn real_records() {
 fn every_record_at_once() {
     let content = sample::records(300);
     let mut workspace = vec![0; LEVEL.workspace()];
-    let mut node = Node::new(&mut workspace).unwrap();
-    let mut gateway = Gateway::new().unwrap();
+    let mut node = Node::new(None, &mut workspace).unwrap();
+    let mut gateway = Gateway::new(None).unwrap();
     for record in content.chunks(20) {
         let mut payload = Vec::new();
         let mut radio = |bytes: &[u8]| payload.extend_from_slice(bytes);
@@ -86,8 +98,8 @@ fn a_lost_payload_is_noticed() {
     let content = sample::records(600);
     let (before, after) = content.split_at(20 * 300);
     let mut workspace = vec![0; LEVEL.workspace()];
-    let mut node = Node::new(&mut workspace).unwrap();
-    let mut gateway = Gateway::new().unwrap();
+    let mut node = Node::new(None, &mut workspace).unwrap();
+    let mut gateway = Gateway::new(None).unwrap();
     let mut back = Vec::new();
 
     let mut payloads = Vec::new();

@@ -1,6 +1,6 @@
 //! The other end: makes an update of an image.
 
-use statesmix::{Encoder, Error, Heap, Level1, Options, Status};
+use statesmix::{Encoder, Error, Filter, Filtered, Heap, Level1, Options, Status};
 
 use super::flash::PAGE;
 use super::updater::{LEVEL, Manifest, crc32};
@@ -10,9 +10,13 @@ use super::updater::{LEVEL, Manifest, crc32};
 pub fn update(image: &[u8], pages: usize) -> Result<(Manifest, Vec<u8>), Error> {
     let manifest = Manifest { size: image.len() as u32, crc: crc32(image) };
     let mut update = Vec::new();
+    let filter = Filter::detect(image);
     for part in image.chunks(pages * PAGE) {
-        let options = Options::new(LEVEL).content_size(part.len() as u64);
-        let mut encoder = Encoder::<_, Level1>::new(options, Heap::new())?;
+        let mut options = Options::new(LEVEL).content_size(part.len() as u64);
+        if let Some(filter) = filter {
+            options = options.filter(filter);
+        }
+        let mut encoder = Encoder::<_, Filtered<Level1>>::new(options, Heap::new())?;
         let mut piece = [0; 1024];
         let mut rest = part;
         loop {

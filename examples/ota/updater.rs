@@ -7,7 +7,7 @@
 //! transfer goes on behind them. Pages of the frame after these are decoded
 //! again, but those that are right already are left as they are.
 
-use statesmix::{Decoder, Error, Level, Level1, Status};
+use statesmix::{Decoder, Error, Filtered, Level, Level1, Status};
 
 use super::flash::{Fault, Flash, PAGE, ROW};
 
@@ -47,7 +47,7 @@ impl From<Fault> for Failure {
 pub struct Updater<'a> {
     flash: &'a mut Flash,
     manifest: Manifest,
-    decoder: Decoder<&'a mut [u8], Level1>,
+    decoder: Decoder<&'a mut [u8], Filtered<Level1>>,
     page: [u8; PAGE],
     /// Bytes of the page that are there.
     filled: usize,

@@ -1,11 +1,11 @@
 //! The gateway: gets the records back, and notices when a payload is missing.
 
-use statesmix::{Error, Heap, PacketDecoder, Status};
+use statesmix::{Dictionary, Error, Heap, PacketDecoder, Status};
 
 use super::node::{FRESH, LEVEL, Model};
 
-pub struct Gateway {
-    decoder: PacketDecoder<Heap, Model>,
+pub struct Gateway<'a> {
+    decoder: PacketDecoder<Heap, Model, Option<Dictionary<'a>>>,
     /// The count of the next payload; none before the first.
     next: Option<u8>,
 }
@@ -18,9 +18,11 @@ pub enum Refused {
     Damaged(Error),
 }
 
-impl Gateway {
-    pub fn new() -> Result<Self, Error> {
-        Ok(Self { decoder: PacketDecoder::new(LEVEL, Heap::new())?, next: None })
+impl<'a> Gateway<'a> {
+    /// A gateway for a node with this dictionary.
+    pub fn new(dictionary: Option<Dictionary<'a>>) -> Result<Self, Error> {
+        let decoder = PacketDecoder::with_dictionary(LEVEL, dictionary, Heap::new())?;
+        Ok(Self { decoder, next: None })
     }
 
     /// Appends what a payload holds to `content`.

@@ -1,7 +1,7 @@
 //! The node: packs records into radio payloads. Nothing here needs an operating
 //! system or an allocator; the whole of it is the workspace and this struct.
 
-use statesmix::{Error, Level, Level1, PacketEncoder};
+use statesmix::{Dictionary, Error, Level, Level1, PacketEncoder};
 
 /// What a LoRaWAN frame carries at data rate 5 and up.
 pub const PAYLOAD: usize = 222;
@@ -14,15 +14,16 @@ pub type Model = Level1;
 pub const FRESH: u8 = 0x80;
 
 pub struct Node<'a> {
-    encoder: PacketEncoder<&'a mut [u8], Model>,
+    encoder: PacketEncoder<&'a mut [u8], Model, Option<Dictionary<'a>>>,
     payload: [u8; PAYLOAD],
     header: u8,
 }
 
 impl<'a> Node<'a> {
-    /// A node that compresses in `workspace`, of [`Level::workspace`] bytes.
-    pub fn new(workspace: &'a mut [u8]) -> Result<Self, Error> {
-        let encoder = PacketEncoder::new(LEVEL, workspace)?;
+    /// A node that compresses in `workspace`, of [`Level::workspace`] bytes. Its
+    /// dictionary, if it has one, lies in flash: `include_bytes!`.
+    pub fn new(dictionary: Option<Dictionary<'a>>, workspace: &'a mut [u8]) -> Result<Self, Error> {
+        let encoder = PacketEncoder::with_dictionary(LEVEL, dictionary, workspace)?;
         Ok(Self { encoder, payload: [0; PAYLOAD], header: FRESH })
     }
 

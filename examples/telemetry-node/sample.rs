@@ -9,6 +9,9 @@ pub fn split(content: &[u8]) -> Vec<&[u8]> {
     }
 }
 
+/// Bytes of a made-up record.
+pub const RECORD: usize = 20;
+
 /// Made-up records of a weather station, 20 bytes each: a clock, a few slow
 /// walks in fixed point, and noise in the last digit.
 pub fn records(count: u32) -> Vec<u8> {

@@ -1,27 +1,34 @@
-//! Whatever goes in comes out, in whatever pieces, and hardly grows.
+//! Whatever goes in comes out, with whatever options and in whatever pieces, and
+//! hardly grows.
 #![no_main]
 
 mod common;
 
 use common::Setup;
 use libfuzzer_sys::fuzz_target;
-use statesmix::{AnyLevel, Heap, compress_into, compress_message, decompress_message};
-use statesmix::{decompress, max_frame_len};
+use statesmix::{Error, Header, max_frame_len};
 
-fuzz_target!(|input: (Setup, &[u8])| {
-    let (setup, content) = input;
+fuzz_target!(|input: (Setup, Setup, &[u8])| {
+    let (setup, other, content) = input;
     let frame = setup.encode(content);
-    let back = setup.decode(&frame, setup.level(), content.len());
-    assert_eq!(back.as_deref(), Ok(content));
+    // Sync points cost bytes of their own.
+    assert!(setup.syncs() || frame.len() <= max_frame_len(content.len()));
+    let (header, _) = Header::parse(&frame).unwrap().unwrap();
+    assert_eq!(header.level, setup.level());
+    assert_eq!(header.checksum, setup.checksum);
+    assert_eq!(header.sync_points, setup.syncs());
+    assert_eq!(header.content_size, setup.sized.then_some(content.len() as u64));
 
-    let mut whole = vec![0; max_frame_len(content.len())];
-    let len = compress_into(setup.options(content), Heap::new(), content, &mut whole).unwrap();
-    assert_eq!(decompress(&whole[..len], setup.level()).as_deref(), Ok(content));
-
-    let mut packet = vec![0; content.len() + 1];
     let level = setup.level();
-    let len = compress_message::<AnyLevel>(level, Heap::new(), content, &mut packet).unwrap();
-    let mut back = vec![0; content.len()];
-    let n = decompress_message::<AnyLevel>(level, Heap::new(), &packet[..len], &mut back).unwrap();
-    assert_eq!(&back[..n], content);
+    assert_eq!(setup.decode(&frame, level, content.len()).as_deref(), Ok(content));
+    if let Some(less) = content.len().checked_sub(1) {
+        assert_eq!(setup.decode(&frame, level, less), Err(Error::OutputLimit));
+    }
+
+    // Another frame after it, in the order of the levels and against it.
+    let frames = [frame, other.encode(content)].concat();
+    let limit = level.max(other.level());
+    let back = setup.decode(&frames, limit, 2 * content.len()).unwrap();
+    assert!(back.len() == 2 * content.len() && back.starts_with(content));
+    assert!(back.ends_with(content));
 });

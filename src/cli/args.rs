@@ -3,8 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use lexopt::prelude::{Long, Short, Value, ValueExt};
-use statesmix::Level;
+use lexopt::prelude::{Long, Short, Value};
+use lexopt::{Arg, Parser};
+use statesmix::{Filter, Level};
+
+use super::frames::{self, Threads};
+use super::options::{self, Id, Opt, Takes};
+
+/// The variable with options that count before those of the command line.
+const ENVIRONMENT: &str = "STATESMIX_OPT";
 
 /// What to do with each file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +20,19 @@ pub(crate) enum Mode {
     Decompress,
     Test,
     List,
+    Bench,
+    Explain,
+    Train,
 }
 
 impl Mode {
     pub(crate) fn writes_file(self) -> bool {
-        matches!(self, Self::Compress | Self::Decompress)
+        matches!(self, Self::Compress | Self::Decompress | Self::Explain | Self::Train)
+    }
+
+    /// Whether it reads files of any kind, not just compressed ones.
+    pub(crate) fn reads_any(self) -> bool {
+        matches!(self, Self::Compress | Self::Bench | Self::Explain | Self::Train)
     }
 }
 
@@ -30,19 +45,258 @@ pub(crate) enum Target {
     File(OsString),
 }
 
+/// What to do about machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filtering {
+    Auto,
+    None,
+    By(Filter),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) mode: Mode,
     pub(crate) level: Level,
+    /// Whether the command line names the level.
+    named_level: bool,
+    /// With --train, whether each file is a message.
+    pub(crate) whole_files: bool,
+    pub(crate) dictionary: Option<OsString>,
+    /// The last level to benchmark; the first is `level`.
+    pub(crate) bench_to: Option<Level>,
     pub(crate) target: Target,
     pub(crate) checksum: bool,
+    pub(crate) filter: Filtering,
+    threads: Option<usize>,
+    frame_size: Option<u64>,
+    /// Memory that compressing may take, in bytes.
+    compress_limit: Option<u64>,
     /// Memory that decoding may take, in bytes.
     pub(crate) memory_limit: Option<u64>,
+    /// Bytes of content that one input may decompress to.
+    pub(crate) output_limit: Option<u64>,
     pub(crate) force: bool,
     pub(crate) remove: bool,
+    pub(crate) recursive: bool,
+    pub(crate) json: bool,
     pub(crate) quiet: u8,
     pub(crate) verbose: bool,
     pub(crate) files: Vec<OsString>,
+}
+
+impl Args {
+    fn new() -> Self {
+        Self {
+            mode: Mode::Compress,
+            level: Level::DEFAULT,
+            named_level: false,
+            whole_files: false,
+            dictionary: None,
+            bench_to: None,
+            target: Target::Beside,
+            checksum: true,
+            filter: Filtering::Auto,
+            threads: None,
+            frame_size: None,
+            compress_limit: None,
+            memory_limit: None,
+            output_limit: None,
+            force: false,
+            remove: false,
+            recursive: false,
+            json: false,
+            quiet: 0,
+            verbose: false,
+            files: Vec::new(),
+        }
+    }
+
+    /// Bytes of content of a frame, if there are to be several frames.
+    pub(crate) fn frame_size(&self, level: Level) -> Option<u64> {
+        let default = || self.threads.map(|_| frames::default_frame_size(level));
+        self.frame_size.or_else(default)
+    }
+
+    /// The threads to compress with.
+    pub(crate) fn compress_threads(&self) -> Threads {
+        let memory = self.compress_limit.unwrap_or(u64::MAX);
+        Threads { count: self.threads.unwrap_or(1), memory }
+    }
+
+    /// The threads to decompress with.
+    pub(crate) fn decompress_threads(&self) -> Threads {
+        let memory = self.memory_limit.unwrap_or(u64::MAX);
+        Threads { count: self.threads.unwrap_or(1), memory }
+    }
+
+    /// Gives an option its effect.
+    fn set(&mut self, option: &Opt, short: Option<char>, value: OsString) -> Result<(), String> {
+        let text = || value.to_string_lossy();
+        match option.id {
+            Id::Compress => self.mode = Mode::Compress,
+            Id::Decompress => self.mode = Mode::Decompress,
+            Id::Test => self.mode = Mode::Test,
+            Id::List => self.mode = Mode::List,
+            Id::Explain => self.mode = Mode::Explain,
+            Id::Train | Id::TrainFiles => {
+                self.mode = Mode::Train;
+                self.whole_files = option.id == Id::TrainFiles;
+            }
+            Id::Dictionary => self.dictionary = Some(value),
+            Id::Bench => {
+                self.mode = Mode::Bench;
+                if !value.is_empty() {
+                    self.level = parse_level(&text())?;
+                }
+            }
+            Id::BenchTo => self.bench_to = Some(parse_level(&text())?),
+            Id::Level => {
+                self.level = parse_level(&short.into_iter().collect::<String>())?;
+                self.named_level = true;
+            }
+            Id::Threads => self.threads = Some(parse_threads(&text())?),
+            Id::FrameSize => self.frame_size = Some(parse_frame_size(&text())?),
+            Id::Filter => self.filter = parse_filter(parse_word(option, &value)?),
+            Id::NoCheck => self.checksum = false,
+            Id::Stdout => self.target = Target::Stdout,
+            Id::Output if value == "-" => self.target = Target::Stdout,
+            Id::Output => self.target = Target::File(value),
+            Id::Keep => self.remove = false,
+            Id::Remove => self.remove = true,
+            Id::Force => self.force = true,
+            Id::Recursive => self.recursive = true,
+            Id::MemLimit => {
+                self.memory_limit = parse_memory(&text())?;
+                self.compress_limit = self.memory_limit;
+            }
+            Id::MemLimitCompress => self.compress_limit = parse_memory(&text())?,
+            Id::MemLimitDecompress => self.memory_limit = parse_memory(&text())?,
+            Id::MaxOutput => self.output_limit = parse_limit(&text())?,
+            Id::Json => self.json = true,
+            Id::Quiet => self.quiet = self.quiet.saturating_add(1),
+            Id::Verbose => self.verbose = true,
+            // Not about what is to be done; see `read`.
+            Id::Generate | Id::Help | Id::Version => {}
+        }
+        Ok(())
+    }
+
+    /// Reads options and file names; those that only ask for a text end it.
+    fn read(&mut self, mut parser: Parser, environment: bool) -> Result<Option<Command>, String> {
+        while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+            let (option, short) = match arg {
+                Short(letter) => (options::short(letter), Some(letter)),
+                Long(name) => (options::long(name), None),
+                Value(name) if !environment => {
+                    self.files.push(name);
+                    continue;
+                }
+                Value(_) => (None, None),
+            };
+            let option = match option {
+                Some(option) if option.env || !environment => option,
+                Some(_) => return Err(format!("{} cannot stand there", shown(&arg))),
+                None => return Err(arg.unexpected().to_string()),
+            };
+            let value = match option.takes {
+                Takes::Nothing => None,
+                Takes::Attached(_) => parser.optional_value(),
+                _ => Some(parser.value().map_err(|error| error.to_string())?),
+            };
+            let value = value.unwrap_or_default();
+            match option.id {
+                Id::Help => return Ok(Some(Command::Help)),
+                Id::Version => return Ok(Some(Command::Version)),
+                Id::Generate => return Ok(Some(Command::Generate(parse_word(option, &value)?))),
+                _ => self.set(option, short, value)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses what does not go together.
+    fn check(&self) -> Result<(), String> {
+        if self.remove && (self.target == Target::Stdout || !self.mode.writes_file()) {
+            return Err(
+                "--rm needs an output file; it goes with neither -c nor -t, -l or -b".into()
+            );
+        }
+        if self.mode == Mode::Explain && (self.remove || self.recursive) {
+            return Err("--explain goes with neither --rm nor -r".into());
+        }
+        if let Target::File(_) = self.target {
+            if !self.mode.writes_file() {
+                return Err("-o does not go with -t, -l or -b".into());
+            }
+            if self.mode != Mode::Train && (self.files.len() > 1 || self.recursive) {
+                return Err("-o takes one input; use -c and redirect it to join several".into());
+            }
+        }
+        self.check_training()?;
+        if self.json && self.mode != Mode::List {
+            return Err("--json goes with -l".into());
+        }
+        if self.bench_to.is_some() && self.mode != Mode::Bench {
+            return Err("-e goes with -b".into());
+        }
+        if self.bench_to.is_some_and(|last| last < self.level) {
+            return Err(format!("-e needs a level of at least {}, that of -b", self.level));
+        }
+        if self.dictionary.is_some() {
+            return Ok(()); // which says the level, when it is loaded
+        }
+        self.check_memory(self.bench_to.unwrap_or(self.level), 0)
+    }
+
+    /// Refuses what does not go with dictionaries and their making.
+    fn check_training(&self) -> Result<(), String> {
+        if self.mode == Mode::Explain && self.dictionary.is_some() {
+            return Err("-D does not go with --explain".into());
+        }
+        if self.bench_to.is_some() && self.dictionary.is_some() {
+            return Err("-e does not go with -D, which has one level".into());
+        }
+        if self.mode != Mode::Train {
+            return Ok(());
+        }
+        if self.remove || self.dictionary.is_some() {
+            return Err("--train goes with neither --rm nor -D".into());
+        }
+        if self.target == Target::Beside {
+            return Err("--train needs -o, the file to write the dictionary to".into());
+        }
+        if !self.named_level {
+            return Err("--train needs a level, such as -1: it will be that of all who use the \
+                        dictionary"
+                .into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a level that takes more memory than compressing may, together with
+    /// a dictionary of so many bytes.
+    pub(crate) fn check_memory(&self, level: Level, dictionary: u64) -> Result<(), String> {
+        let Some(limit) = self.compress_limit.filter(|_| self.mode.reads_any()) else {
+            return Ok(());
+        };
+        let (need, what) = match self.frame_size(level) {
+            Some(size) => {
+                let need = frames::memory_to_compress(level, size);
+                (need, format!(" with frames of {}", super::report::size(size)))
+            }
+            None => (level.memory() as u64, String::new()),
+        };
+        let need = need + dictionary;
+        if need <= limit {
+            return Ok(());
+        }
+        Err(format!(
+            "level {level}{what} needs {} of memory, the limit is {} (use a lower level, or raise \
+             --memlimit-compress)",
+            super::report::size(need),
+            super::report::size(limit),
+        ))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,84 +304,97 @@ pub(crate) enum Command {
     Run(Args),
     Help,
     Version,
+    /// The man page or the completions of a shell.
+    Generate(&'static str),
 }
 
-/// Reads the command line, program name first. Of options that exclude each
-/// other the last one counts, as in gzip and xz.
-pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+/// Reads the command line, program name first, after the options in
+/// `environment`. Of options that exclude each other the last one counts, as in
+/// gzip and xz.
+pub(crate) fn parse(
+    line: impl IntoIterator<Item = OsString>,
+    environment: Option<OsString>,
+) -> Result<Command, String> {
     let mut line = line.into_iter();
     let program = line.next().unwrap_or_default();
     let program = Path::new(&program).file_stem().and_then(OsStr::to_str);
-    let mut args = Args {
-        mode: match program {
-            Some("unsmx" | "smxcat") => Mode::Decompress,
-            _ => Mode::Compress,
-        },
-        level: Level::DEFAULT,
-        target: if program == Some("smxcat") { Target::Stdout } else { Target::Beside },
-        checksum: true,
-        memory_limit: None,
-        force: false,
-        remove: false,
-        quiet: 0,
-        verbose: false,
-        files: Vec::new(),
-    };
-    let mut parser = lexopt::Parser::from_args(line);
-    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
-        match arg {
-            Short('z') | Long("compress") => args.mode = Mode::Compress,
-            Short('d') | Long("decompress" | "uncompress") => args.mode = Mode::Decompress,
-            Short('t') | Long("test") => args.mode = Mode::Test,
-            Short('l') | Long("list") => args.mode = Mode::List,
-            Short(digit @ '0'..='9') => {
-                args.level = Level::new(digit as u8 - b'0').expect("0 to 9")
-            }
-            Short('k') | Long("keep") => args.remove = false,
-            Long("rm") => args.remove = true,
-            Short('c') | Long("stdout" | "to-stdout") => args.target = Target::Stdout,
-            Short('o') | Long("output") => {
-                args.target = match parser.value().map_err(|error| error.to_string())? {
-                    name if name == "-" => Target::Stdout,
-                    name => Target::File(name),
-                }
-            }
-            Short('f') | Long("force") => args.force = true,
-            Short('q') | Long("quiet") => args.quiet = args.quiet.saturating_add(1),
-            Short('v') | Long("verbose") => args.verbose = true,
-            Long("memlimit-decompress") => {
-                let value = parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())?;
-                args.memory_limit = parse_limit(&value)?;
-            }
-            Long("no-check") => args.checksum = false,
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Short('V') | Long("version") => return Ok(Command::Version),
-            Value(name) => args.files.push(name),
-            other => return Err(other.unexpected().to_string()),
-        }
+    let mut args = Args::new();
+    if let Some("unsmx" | "smxcat") = program {
+        args.mode = Mode::Decompress;
+    }
+    if program == Some("smxcat") {
+        args.target = Target::Stdout;
+    }
+    let defaults = environment.unwrap_or_default();
+    let defaults =
+        Parser::from_args(defaults.to_string_lossy().split_whitespace().map(OsString::from));
+    args.read(defaults, true).map_err(|error| format!("{ENVIRONMENT}: {error}"))?;
+    args.named_level = false;
+    if let Some(command) = args.read(Parser::from_args(line), false)? {
+        return Ok(command);
     }
     if args.files.is_empty() {
         args.files.push("-".into());
     }
-    if args.remove && (args.target == Target::Stdout || !args.mode.writes_file()) {
-        return Err("--rm needs an output file; it does not go with -c, -t or -l".into());
-    }
-    if let Target::File(_) = args.target {
-        if !args.mode.writes_file() {
-            return Err("-o does not go with -t or -l".into());
-        }
-        if args.files.len() > 1 {
-            return Err("-o takes one input; use -c and redirect it to join several".into());
-        }
-    }
+    args.check()?;
     Ok(Command::Run(args))
 }
 
-/// A size such as 64MiB; `None` for no limit.
-fn parse_limit(text: &str) -> Result<Option<u64>, String> {
-    if text == "0" || text == "max" {
-        return Ok(None);
+/// The command line of this process.
+pub(crate) fn parse_own() -> Result<Command, String> {
+    parse(std::env::args_os(), std::env::var_os(ENVIRONMENT))
+}
+
+fn shown(arg: &Arg) -> String {
+    match arg {
+        Short(letter) => format!("-{letter}"),
+        Long(name) => format!("--{name}"),
+        Value(name) => name.to_string_lossy().into_owned(),
     }
+}
+
+fn parse_level(text: &str) -> Result<Level, String> {
+    let level = text.parse().ok().and_then(Level::new);
+    level.ok_or_else(|| format!("'{text}' is no level; they go from 0 to 9"))
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    match text.parse::<u16>() {
+        Ok(0) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Ok(n) => Ok(n.into()),
+        Err(_) => Err(format!("'{text}' is no number of threads")),
+    }
+}
+
+fn parse_frame_size(text: &str) -> Result<u64, String> {
+    const MIN: u64 = 4 << 10;
+    match parse_size(text) {
+        Some(size @ MIN..=frames::MAX_FRAME) => Ok(size),
+        Some(_) => Err(format!("frames of '{text}'? They may have 4 KiB to 256 MiB")),
+        None => Err(no_size(text)),
+    }
+}
+
+/// The word, if it is one that the option takes.
+fn parse_word(option: &Opt, value: &OsStr) -> Result<&'static str, String> {
+    let Takes::OneOf(words) = option.takes else {
+        return Err("takes no word".into());
+    };
+    let word = words.iter().copied().find(|&word| value == word);
+    word.ok_or_else(|| format!("--{} takes one of {}", option.long[0], words.join(", ")))
+}
+
+/// The filter of one of the words that the option takes.
+fn parse_filter(word: &str) -> Filtering {
+    match Filter::ALL.into_iter().find(|filter| filter.name() == word) {
+        Some(filter) => Filtering::By(filter),
+        None if word == "none" => Filtering::None,
+        None => Filtering::Auto,
+    }
+}
+
+/// A number of bytes, or a size such as 64MiB.
+fn parse_size(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let log2 = match unit.to_ascii_lowercase().as_str() {
@@ -135,115 +402,43 @@ fn parse_limit(text: &str) -> Result<Option<u64>, String> {
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
-        _ => return Err(format!("'{text}' is no size; say for example 64MiB")),
+        _ => return None,
     };
-    let limit = number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << log2));
-    match limit {
-        None => Err(format!("'{text}' is no size; say for example 64MiB")),
+    number.parse::<u64>().ok()?.checked_mul(1 << log2)
+}
+
+fn no_size(text: &str) -> String {
+    format!("'{text}' is no size; say for example 64MiB")
+}
+
+/// A size that is a limit; `None` for no limit.
+fn parse_limit(text: &str) -> Result<Option<u64>, String> {
+    if text == "0" || text == "max" {
+        return Ok(None);
+    }
+    parse_size(text).map(Some).ok_or_else(|| no_size(text))
+}
+
+/// A limit of memory, which must suffice for some level.
+fn parse_memory(text: &str) -> Result<Option<u64>, String> {
+    match parse_limit(text)? {
         Some(n) if n < Level::MIN.memory() as u64 => {
             Err(format!("a limit of '{text}' is below the 8 KiB of level 0"))
         }
-        some => Ok(some),
+        limit => Ok(limit),
     }
 }
-
-pub(crate) const HELP: &str = "\
-statesmix - compress files where bytes cost more than time
-
-Usage: statesmix [OPTION]... [FILE]...
-       unsmx     [OPTION]... [FILE]...    the same as statesmix -d
-       smxcat    [OPTION]... [FILE]...    the same as statesmix -dc
-
-Compresses each FILE to FILE.smx and keeps FILE. Without FILE, or where FILE
-is -, it reads standard input and writes standard output.
-
-What to do (the last one counts)
-  -z, --compress      compress; this is the default
-  -d, --decompress    decompress FILE.smx to FILE
-  -t, --test          decompress to nowhere: is FILE intact?
-  -l, --list          show levels, memory, sizes, ratio and checksums; see below
-
-How to compress
-  -0 ... -9           level; the default is -6. Decompressing takes the same
-                      memory, and about the same time, as compressing:
-
-                      -0 8 KiB    -1 32 KiB   -2 128 KiB  -3 512 KiB  -4 2 MiB
-                      -5 8 MiB    -6 32 MiB   -7 128 MiB  -8 512 MiB  -9 2 GiB
-
-                      The program itself takes a few MiB more.
-  --no-check          leave out the CRC-32 of the content (4 bytes), by which
-                      damage is noticed
-
-Where it goes
-  -c, --stdout        write to standard output
-  -o, --output=FILE   write to this file; for one input only
-  -k, --keep          keep the input; this is the default
-  --rm                remove each input once its output is safely on the disk,
-                      unless it has changed meanwhile
-  -f, --force         overwrite existing outputs; follow symbolic links; with
-                      -c, write compressed data even to a terminal
-
-Limits and messages
-  --memlimit-decompress=SIZE
-                      refuse what needs more memory than SIZE to decompress,
-                      not counting the few MiB of the program. SIZE is a number
-                      of bytes, or has one of the suffixes KiB, MiB and GiB
-                      (also K, M, G). 0 and max mean no limit, the default.
-  -q, --quiet         no warnings, no progress bar; twice: no errors either
-  -v, --verbose       a line about each file done; with -l, about each frame
-  -h, --help          this text
-  -V, --version       the version
-  --                  whatever follows is a FILE, even if it begins with -
-
-Files
-  An output appears under its name when it is complete and on the disk; until
-  then it is a temporary file (.statesmix-...) in the same directory, which
-  errors, SIGINT, SIGTERM and SIGHUP remove. No existing file is overwritten
-  without -f. Outputs get mode, owner where permitted, and times of the input.
-  A device or named pipe given to -o is written to as it is.
-
-  Compressing skips names that end in .smx; decompressing needs names that do,
-  and takes .smx off; with -c and -o any name will do. Directories are skipped.
-  So are symbolic links, unless -f is given, and devices and named pipes; -c,
-  -o, -t and -l read all of these, but --rm wants -f for a link. Several .smx
-  files written one after the other make one that decompresses to all of their
-  contents.
-
-  The header of a frame states the size of a regular file. Should that change
-  while it is being read, the file is given up with an error.
-
-List
-  One line for each file: number of frames, highest level, memory to decompress
-  it, sizes in bytes, compressed size divided by uncompressed, checksum (yes,
-  no, or some of the frames), name. Since a frame does not state its compressed
-  size, listing decompresses everything, and thereby tests it. Where that needs
-  more than the limit, the line tells the level and the memory that the first
-  too demanding frame asks for, with - for what is not known.
-
-Progress
-  If it takes more than a second and standard error is a terminal, a bar shows
-  how much of the input is done, the content per second, and the time left.
-
-Exit status
-  0  all is well
-  1  an error
-  2  no error, but something to warn of, such as a file skipped
-
-Examples
-  statesmix -9 log.csv              make log.csv.smx
-  statesmix -d log.csv.smx          make log.csv of it
-  tar c dir | statesmix > dir.tar.smx
-  smxcat dir.tar.smx | tar x
-  statesmix -2 -o fw.smx fw.bin     for a device with 128 KiB to spare
-  statesmix -d --memlimit-decompress=128MiB upload.smx
-";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn args(line: &str) -> Result<Args, String> {
-        match parse(line.split(' ').map(Into::into))? {
+        args_with("", line)
+    }
+
+    fn args_with(environment: &str, line: &str) -> Result<Args, String> {
+        match parse(line.split(' ').map(Into::into), Some(environment.into()))? {
             Command::Run(args) => Ok(args),
             other => panic!("{other:?}"),
         }
@@ -287,6 +482,18 @@ mod tests {
     }
 
     #[test]
+    fn filters() {
+        assert_eq!(args("s").unwrap().filter, Filtering::Auto);
+        assert_eq!(args("s --filter=none").unwrap().filter, Filtering::None);
+        assert!(args("s --filter=z80").is_err());
+        // The option has a word for each.
+        for filter in Filter::ALL {
+            let args = args(&format!("s --filter {}", filter.name()));
+            assert_eq!(args.unwrap().filter, Filtering::By(filter));
+        }
+    }
+
+    #[test]
     fn limits() {
         for (text, limit) in [
             ("0", None),
@@ -300,8 +507,60 @@ mod tests {
         ] {
             assert_eq!(parse_limit(text), Ok(limit), "{text}");
         }
-        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "8191", "7KiB", "99999999999999999GiB"] {
+        for text in ["", "KiB", "-1", "1.5MiB", "64 MiB", "99999999999999999GiB"] {
             assert!(parse_limit(text).is_err(), "{text}");
+        }
+        let both = args("s -d --memlimit-decompress 8K --max-output=1").unwrap();
+        assert_eq!((both.memory_limit, both.output_limit), (Some(8 << 10), Some(1)));
+        for limit in ["8191", "7KiB"] {
+            assert!(args(&format!("s --memlimit-decompress={limit}")).is_err());
+        }
+    }
+
+    #[test]
+    fn the_environment_comes_first() {
+        assert_eq!(args_with("-3", "s a").unwrap().level, Level::new(3).unwrap());
+        assert_eq!(args_with(" -3  -T2 ", "s -4 a").unwrap().level, Level::new(4).unwrap());
+        assert_eq!(args_with("-3 -T2", "s a").unwrap().compress_threads().count, 2);
+        for bad in ["-d", "-c", "-o x", "-f", "--rm", "a", "-r", "--help", "-x"] {
+            let error = args_with(bad, "s a").unwrap_err();
+            assert!(error.starts_with("STATESMIX_OPT: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn frames_only_on_demand() {
+        let size = |line: &str| args(line).map(|args| args.frame_size(args.level));
+        assert_eq!(size("s a"), Ok(None));
+        assert_eq!(size("s -T1 a"), size("s -T7 a"));
+        assert!(size("s -T1 a").unwrap() > Some(0));
+        assert_eq!(size("s --frame-size=64K a"), Ok(Some(64 << 10)));
+        assert!(args("s -T0").unwrap().compress_threads().count >= 1);
+        for line in ["s -Tx", "s -T", "s -T-1", "s --frame-size=1K", "s --frame-size=1G"] {
+            assert!(args(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn memory_to_compress() {
+        assert!(args("s -6 -M16MiB a").is_err());
+        assert!(args("s -6 --memlimit-compress=16MiB a").is_err());
+        assert!(args("s -6 --memlimit-decompress=16MiB a").is_ok());
+        assert!(args("s -5 -M16MiB a").is_ok());
+        assert!(args("s -5 -M16MiB -T1 a").is_err());
+        assert!(args("s -5 -M16MiB --frame-size=2M a").is_ok());
+        assert!(args("s -d -M16MiB a.smx").is_ok());
+    }
+
+    #[test]
+    fn benchmarks() {
+        let levels = |line| args(line).map(|args| (args.level.number(), args.bench_to));
+        assert_eq!(levels("s -b a"), Ok((6, None)));
+        assert_eq!(levels("s -b1 a"), Ok((1, None)));
+        assert_eq!(levels("s -b1 -e5 a"), Ok((1, Level::new(5))));
+        assert_eq!(levels("s --bench=2 --bench-to 4 a"), Ok((2, Level::new(4))));
+        for line in ["s -b10", "s -bx", "s -e3", "s -b3 -e2", "s -b -o x"] {
+            assert!(args(line).is_err(), "{line}");
         }
     }
 }

@@ -3,13 +3,15 @@
 
 use std::io::{self, Read, Write};
 
-use statesmix::{Decoder, Encoder, Error, Header, Heap, Level, Options, Status};
+use statesmix::{
+    AnyLevel, Decoder, Dictionary, Encoder, Error, Header, Heap, Level, Options, Status,
+};
 
 use super::report::{Meter, Trouble};
 
 /// Bytes moved at once. Small, since the progress bar moves as often, and high
 /// levels are slow.
-const PIECE: usize = 8 << 10;
+pub(crate) const PIECE: usize = 8 << 10;
 
 /// What went wrong, and on which side.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) enum Fault {
     Read(io::Error),
     Write(io::Error),
     Codec(Error),
+    /// No thread can be had.
+    Thread(io::Error),
     /// On the side of who was told of a frame.
     Told(Trouble),
 }
@@ -24,6 +28,22 @@ pub(crate) enum Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Codec(error)
+    }
+}
+
+/// The level (the highest one, for decoding), the dictionary to begin with, and
+/// the bytes of content that decoding gives at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) level: Level,
+    pub(crate) dictionary: Option<Dictionary<'a>>,
+    pub(crate) output: u64,
+}
+
+impl<'a> Setting<'a> {
+    pub(crate) fn decoder(self) -> Decoder<Heap, AnyLevel, Option<Dictionary<'a>>> {
+        Decoder::<_, AnyLevel>::with_dictionary(self.level, self.dictionary, Heap::new())
+            .output_limit(self.output)
     }
 }
 
@@ -40,9 +60,10 @@ pub(crate) fn encode(
     input: &mut dyn Read,
     output: &mut dyn Write,
     options: Options,
+    dictionary: Option<Dictionary>,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
-    let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
+    let mut encoder: Encoder<_> = Encoder::with_dictionary(options, dictionary, Heap::new())?;
     let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);
     loop {
         let len = fill(input, &mut content)?;
@@ -62,26 +83,26 @@ pub(crate) fn encode(
                 Status::Done => return Ok(()),
             }
         }
-        meter.tick(meter.read);
+        meter.tick(meter.read, meter.read);
     }
 }
 
-/// Decompresses all frames of `input`, of which there must be one at least,
-/// and tells of each when it is done.
+/// Decompresses all frames of `input`, which must not be empty, and tells of each
+/// when it is done.
 pub(crate) fn decode(
     input: &mut dyn Read,
     output: &mut dyn Write,
-    limit: Level,
+    limit: Setting,
     meter: &mut Meter,
     mut done: impl FnMut(Frame) -> Result<(), Trouble>,
 ) -> Result<(), Fault> {
-    let mut decoder: Decoder<_> = Decoder::new(limit, Heap::new());
+    let mut decoder = limit.decoder();
     let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);
     let (mut start, mut end) = (0, 0);
     // Of what was read and written: up to where it is decoded, up to where
     // frames are done.
     let (mut decoded, mut complete) = (0, 0);
-    let mut given = 0;
+    let mut given = meter.written;
     loop {
         let progress = decoder.decode(&code[start..end], &mut content)?;
         start += progress.consumed;
@@ -96,7 +117,7 @@ pub(crate) fn decode(
         }
         let drained = progress.status != Status::OutputFull;
         if !drained || start == end {
-            meter.tick(meter.written);
+            meter.tick(meter.read, meter.written);
         }
         if drained && start == end {
             (start, end) = (0, fill(input, &mut code)?);

@@ -9,7 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::report::{Trouble, printable};
+use super::report::{Trouble, printable, remedy};
+
+/// What the names of temporary files begin with.
+pub(crate) const TEMPORARY: &str = ".statesmix-";
 
 /// What is read.
 pub(crate) struct Input {
@@ -43,7 +46,9 @@ impl Input {
         }
         let kind = fs::metadata(name).map_err(cannot)?.file_type();
         if kind.is_dir() {
-            return Err(Trouble::warning("is a directory, skipping (pack it with tar first)"));
+            return Err(Trouble::warning(
+                "is a directory, skipping (-r takes the files in it; tar makes one of it)",
+            ));
         }
         if !kind.is_file() && !accept.devices {
             return Err(Trouble::warning("is not a regular file, skipping (-c reads it)"));
@@ -135,7 +140,9 @@ impl Output {
     /// Makes the output final. Without this it disappears as far as it can.
     pub(crate) fn commit(self, source: Option<&Metadata>) -> Result<(), Trouble> {
         match self {
-            Self::Nowhere(_) | Self::Device(_) => Ok(()),
+            Self::Nowhere(_) => Ok(()),
+            // A disk keeps what is written in memory for a while.
+            Self::Device(file) => sync(&file).map_err(|error| Trouble::write("the output", &error)),
             Self::Stdout(mut stdout) => {
                 stdout.flush().map_err(|error| Trouble::write("(stdout)", &error))
             }
@@ -178,7 +185,7 @@ impl Partial {
     fn new(path: PathBuf, source: Option<&Metadata>, force: bool) -> Result<Self, Trouble> {
         let mut builder = Builder::new();
         // Not longer for a long name, which may be as long as names can be.
-        builder.prefix(".statesmix-");
+        builder.prefix(TEMPORARY);
         // Until a file that might be private has the mode of its source it is
         // readable to nobody else.
         #[cfg(unix)]
@@ -188,11 +195,8 @@ impl Partial {
         }
         let mut unfinished = unfinished();
         let file = builder.tempfile_in(directory(&path)).map_err(|error| {
-            Trouble::error(format!(
-                "cannot create {}: {}",
-                printable(path.as_os_str()),
-                error.kind()
-            ))
+            let (path, kind) = (printable(path.as_os_str()), error.kind());
+            Trouble::error(format!("cannot create {path}: {kind}{}", remedy(kind)))
         })?;
         *unfinished = Some(file.path().to_owned());
         Ok(Self { file, path, force })
@@ -209,11 +213,11 @@ impl Partial {
         let result = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
         *unfinished = None;
         drop(unfinished);
-        result.map_err(|error| match error.error.kind() {
+        let file = result.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => exists(&path),
             _ => cannot(&error.error),
         })?;
-        sync_directory(directory(&path)).map_err(|error| cannot(&error))
+        sync_name(&file, directory(&path)).map_err(|error| cannot(&error))
     }
 }
 
@@ -247,23 +251,29 @@ fn keep_metadata(file: &File, source: &Metadata) {
     }
 }
 
-/// Makes a new name in a directory survive a power cut.
+/// Makes the new name of `file` in a directory survive a power cut.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> io::Result<()> {
-    // A directory may be writable and not readable.
-    let Ok(directory) = File::open(path) else {
-        return Ok(());
-    };
-    match directory.sync_all() {
-        // Not every file system can.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
+fn sync_name(file: &File, directory: &Path) -> io::Result<()> {
+    match File::open(directory) {
+        Ok(directory) => sync(&directory),
+        // It may be writable and not readable. Most file systems write a new
+        // name with the file.
+        Err(_) => sync(file),
     }
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
+fn sync_name(_: &File, _: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Waits until all is on the disk, if it is something of that kind.
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        // Not every device and not every file system can.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
 }
 
 /// Sees to it that the temporary file is removed when a signal or a panic ends

@@ -2,14 +2,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Error, Level, Options};
+use statesmix::{Dictionary, Error, Filter, Level, Options};
 
-use super::args::{Args, Mode, Target};
-use super::codec::{self, Fault};
+use super::args::{Args, Filtering, Mode, Target};
+use super::bench;
+use super::codec::{self, Fault, Frame, Setting};
+use super::dictionary::{Training, is_output};
+use super::explain;
 use super::file::{Accept, Input, Output};
+use super::frames::{self, Cut, Threads};
 use super::list::{List, Sum};
 use super::report::{Meter, Trouble, printable, say, size};
 
@@ -18,60 +22,87 @@ const SUFFIX: &str = "smx";
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
     args: &'a Args,
-    /// The highest level within the memory limit.
-    limit: Level,
+    /// The highest level within the memory limit, the dictionary, and the limit
+    /// of output.
+    limit: Setting<'a>,
+    /// The samples for a dictionary, and whether one is missing.
+    training: Training,
+    incomplete: bool,
     list: List,
+    /// Whether a line of the benchmark has been printed.
+    begun: bool,
 }
 
 impl<'a> Job<'a> {
-    pub(crate) fn new(args: &'a Args) -> Self {
+    pub(crate) fn new(args: &'a Args, dictionary: Option<Dictionary<'a>>) -> Self {
         let limit = args.memory_limit.unwrap_or(u64::MAX);
-        let limit = (0..=Level::MAX.number())
+        let level = (0..=Level::MAX.number())
             .filter_map(Level::new)
             .take_while(|level| level.memory() as u64 <= limit)
             .last()
             .unwrap_or(Level::MIN);
-        Self { args, limit, list: List::default() }
+        let output = args.output_limit.unwrap_or(u64::MAX);
+        let limit = Setting { level, dictionary, output };
+        let list = List::new(args.json);
+        Self { args, limit, training: Training::default(), incomplete: false, list, begun: false }
     }
 
     pub(crate) fn run(&mut self, name: &OsStr) -> Result<(), Trouble> {
+        let result = self.run_file(name);
+        self.incomplete |= result.is_err();
+        result
+    }
+
+    fn run_file(&mut self, name: &OsStr) -> Result<(), Trouble> {
         let args = self.args;
         let leaves_source = !args.mode.writes_file() || args.target != Target::Beside;
         let accept = Accept {
             links: args.force || leaves_source && !args.remove,
             devices: leaves_source,
-            terminal: args.mode == Mode::Compress,
+            terminal: args.mode.reads_any(),
         };
         let mut input = Input::open(name, accept)?;
+        if args.mode == Mode::Bench {
+            return self.bench(input, name);
+        }
+        if args.mode == Mode::Train {
+            return self.train(input, name);
+        }
         let mut output = self.output(name, &input)?;
         let len = input.len();
         let mut meter = Meter::new(name, len, args.quiet > 0 || self.prints(&output));
-        let mut frames = Sum::default();
+        let mut sum = Sum::default();
         let result = match args.mode {
             Mode::Compress => {
-                let mut options = Options::new(args.level).checksum(args.checksum);
+                let (reader, writer) = (&mut *input.reader, output.writer());
                 // Files in /proc say 0 and are not.
-                if let Some(len) = len.filter(|&len| len > 0) {
-                    options = options.content_size(len);
-                }
-                codec::encode(&mut *input.reader, output.writer(), options, &mut meter)
+                let total = len.filter(|&len| len > 0);
+                compress(reader, writer, args, self.setting(), total, &mut meter)
+            }
+            Mode::Explain => {
+                let quiet = args.quiet > 0 || self.prints(&output);
+                explain::run(&mut *input.reader, output.writer(), args.level, name, quiet)
             }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
-                codec::decode(reader, writer, self.limit, &mut meter, |frame| {
-                    frames.add(&frame);
+                let done = |frame| {
+                    sum.add(&frame);
                     if args.mode == Mode::List && args.verbose {
-                        self.list.show_frame(frames.frames, &frame, name)?;
+                        self.list.show_frame(sum.frames, &frame, name)?;
                     }
                     Ok(())
-                })
+                };
+                match args.mode {
+                    Mode::List => frames::survey(reader, self.limit, &mut meter, done),
+                    _ => decompress(reader, writer, args, self.limit, &mut meter, done),
+                }
             }
         };
         let (read, written) = (meter.read, meter.written);
         let rate = meter.rate(if args.mode == Mode::Compress { read } else { written });
         drop(meter);
         match (result, args.mode) {
-            (Ok(()), Mode::List) => return self.list.show_file(&frames, name),
+            (Ok(()), Mode::List) => return self.list.show_file(&sum, name),
             (Ok(()), _) => {}
             (Err(Fault::Codec(Error::LevelLimit(level))), Mode::List) => {
                 self.list.show_unknown(level, len, name)?;
@@ -80,7 +111,7 @@ impl<'a> Job<'a> {
                      --memlimit-decompress)"
                 )));
             }
-            (Err(fault), _) => return Err(self.explain(fault, read, frames.compressed)),
+            (Err(fault), _) => return Err(self.explain(fault, read, sum.compressed)),
         }
         output.commit(input.metadata.as_ref())?;
         if args.remove {
@@ -90,8 +121,50 @@ impl<'a> Job<'a> {
             let name = printable(name);
             match args.mode {
                 Mode::Test => say(&format!("{name}: intact, {written} bytes, {rate}")),
+                Mode::Explain => say(&format!("{name}: explained")),
                 _ => say(&format!("{name}: {read} -> {written} bytes, {rate}")),
             }
+        }
+        Ok(())
+    }
+
+    /// Benchmarks the input.
+    fn bench(&mut self, mut input: Input, name: &OsStr) -> Result<(), Trouble> {
+        let mut content = Vec::new();
+        let read = input.reader.read_to_end(&mut content).map_err(Fault::Read);
+        let first = !std::mem::replace(&mut self.begun, true);
+        let result =
+            read.and_then(|_| bench::run(self.args, self.setting(), &content, name, first));
+        result.map_err(|fault| self.explain(fault, content.len() as u64, 0))
+    }
+
+    /// What to compress with: a dictionary says the level.
+    fn setting(&self) -> Setting<'a> {
+        let dictionary = self.limit.dictionary;
+        let level = dictionary.map_or(self.args.level, |dictionary| dictionary.level());
+        Setting { level, dictionary, output: u64::MAX }
+    }
+
+    /// Adds the messages of the input to the dictionary.
+    fn train(&mut self, mut input: Input, name: &OsStr) -> Result<(), Trouble> {
+        if is_output(name, self.args) {
+            return Err(Trouble::error("is sample and output (give -o another name)"));
+        }
+        let mut meter = Meter::new(name, input.len(), self.args.quiet > 0);
+        let whole = self.args.whole_files;
+        let result = self.training.take(&mut *input.reader, whole, &mut meter);
+        result.map_err(|fault| self.explain(fault, meter.read, 0))
+    }
+
+    /// Writes the dictionary, unless a sample is missing.
+    fn finish_training(&mut self) -> Result<(), Trouble> {
+        if self.incomplete {
+            return Err(Trouble::error("no dictionary was made, for samples are missing"));
+        }
+        let messages = std::mem::take(&mut self.training).finish(self.args)?;
+        if self.args.verbose {
+            let bytes = self.args.level.dictionary();
+            say(&format!("{messages} messages -> a dictionary of {bytes} bytes"));
         }
         Ok(())
     }
@@ -108,7 +181,11 @@ impl<'a> Job<'a> {
 
     /// What comes after the last file.
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
-        self.list.show_total()
+        match self.args.mode {
+            Mode::List => self.list.finish(),
+            Mode::Train => self.finish_training(),
+            _ => Ok(()),
+        }
     }
 
     fn output(&self, name: &OsStr, input: &Input) -> Result<Output, Trouble> {
@@ -154,13 +231,14 @@ impl<'a> Job<'a> {
             Fault::Read(error) => format!("cannot read: {error}"),
             Fault::Write(error) => return Trouble::write("the output", &error),
             Fault::Told(trouble) => return trouble,
+            Fault::Thread(error) => format!("cannot start a thread: {error}"),
             Fault::Codec(Error::ContentSize) => {
                 "changed its size while being read (try again, or use a pipe)".into()
             }
             Fault::Codec(Error::Memory { needed }) => {
                 let needed = size(needed as u64);
                 match self.args.mode {
-                    Mode::Compress => {
+                    mode if mode.reads_any() => {
                         format!("not enough memory, the level needs {needed} (use a lower one)")
                     }
                     _ => format!("not enough memory, to decompress it takes {needed}"),
@@ -172,6 +250,10 @@ impl<'a> Job<'a> {
                 size(level.memory() as u64),
                 size(self.args.memory_limit.unwrap_or(u64::MAX)),
             ),
+            Fault::Codec(Error::OutputLimit) => format!(
+                "decompresses to more than {}, the limit (raise --max-output)",
+                size(self.args.output_limit.unwrap_or(u64::MAX)),
+            ),
             Fault::Codec(Error::Truncated) if read == 0 => {
                 "is empty, not in statesmix format".into()
             }
@@ -182,6 +264,10 @@ impl<'a> Job<'a> {
                 "what follows byte {complete} is not in statesmix format (-dc gives what comes \
                  before it)"
             ),
+            Fault::Codec(error @ Error::Dictionary(_)) => match self.limit.dictionary {
+                Some(other) => format!("{error}, not that of -D, {:08x}", other.id()),
+                None => format!("{error} (give it with -D)"),
+            },
             Fault::Codec(error @ (Error::Corrupt | Error::Checksum)) => {
                 format!("{error} (get it again)")
             }
@@ -194,20 +280,82 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Decompresses all frames of `input`, up to level `limit`, and tells of each.
+pub(crate) fn decompress(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    args: &Args,
+    limit: Setting,
+    meter: &mut Meter,
+    done: impl FnMut(Frame) -> Result<(), Trouble>,
+) -> Result<(), Fault> {
+    match beside(limit.dictionary, args.decompress_threads()) {
+        Threads { count: 1, .. } => codec::decode(input, output, limit, meter, done),
+        threads => frames::decode(input, output, limit, threads, meter, done),
+    }
+}
+
+/// Compresses all of `input`, of `total` bytes if that is known, as the arguments
+/// say, but at the level of `setting`. Its first bytes decide on the filter for
+/// all of it, however many frames that is.
+pub(crate) fn compress(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    args: &Args,
+    setting: Setting,
+    total: Option<u64>,
+    meter: &mut Meter,
+) -> Result<(), Fault> {
+    let mut start = Vec::new();
+    let filter = match args.filter {
+        Filtering::Auto => {
+            let mut input = (&mut *input).take(Filter::DETECT as u64);
+            input.read_to_end(&mut start).map_err(Fault::Read)?;
+            Filter::detect(&start)
+        }
+        Filtering::None => None,
+        Filtering::By(filter) => Some(filter),
+    };
+    let input = &mut start.chain(input);
+    let mut options = Options::new(setting.level).checksum(args.checksum);
+    if let Some(filter) = filter {
+        options = options.filter(filter);
+    }
+    if let Some(frame_size) = args.frame_size(setting.level) {
+        let threads = beside(setting.dictionary, args.compress_threads());
+        let cut = Cut { setting, options, frame_size, total, threads };
+        return frames::encode(input, output, cut, meter);
+    }
+    let options = total.map_or(options, |total| options.content_size(total));
+    codec::encode(input, output, options, setting.dictionary, meter)
+}
+
+/// Threads with the memory that the dictionary leaves.
+fn beside(dictionary: Option<Dictionary>, threads: Threads) -> Threads {
+    let taken = dictionary.map_or(0, |dictionary| dictionary.level().dictionary() as u64);
+    Threads { memory: threads.memory.saturating_sub(taken), ..threads }
+}
+
+/// Whether it has the suffix of compressed files.
+pub(crate) fn has_suffix(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == SUFFIX)
+}
+
 /// The name of the result: with or without the suffix.
 fn result_name(mode: Mode, name: &OsStr) -> Result<PathBuf, Trouble> {
     let path = Path::new(name);
-    let has_suffix = path.extension().is_some_and(|extension| extension == SUFFIX);
-    match (mode, has_suffix) {
+    let with = |suffix: &str| {
+        let mut result = OsString::from(name);
+        result.push(".");
+        result.push(suffix);
+        Ok(result.into())
+    };
+    match (mode, has_suffix(path)) {
+        (Mode::Explain, _) => with("html"),
         (Mode::Compress, true) => Err(Trouble::warning(
             "has the suffix .smx already, skipping (-c and -o compress it all the same)",
         )),
-        (Mode::Compress, false) => {
-            let mut result = OsString::from(name);
-            result.push(".");
-            result.push(SUFFIX);
-            Ok(result.into())
-        }
+        (Mode::Compress, false) => with(SUFFIX),
         (_, true) => Ok(path.with_extension("")),
         (_, false) => Err(Trouble::error(
             "does not end in .smx, so its result has no name (give one with -o, or use -c)",

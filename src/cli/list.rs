@@ -1,13 +1,12 @@
-//! The table that -l prints.
+//! What -l prints: a table, or JSON.
 
 use std::ffi::OsStr;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use statesmix::Level;
+use statesmix::{Filter, Level};
 
 use super::codec::Frame;
-use super::report::{Trouble, printable, size};
+use super::report::{Trouble, bold, printable, size};
 
 /// One or several frames summed up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +17,7 @@ pub(crate) struct Sum {
     pub(crate) compressed: u64,
     content: u64,
     with_checksum: u64,
+    filter: Option<&'static str>,
 }
 
 impl Sum {
@@ -28,14 +28,27 @@ impl Sum {
             compressed: frame.compressed,
             content: frame.content,
             with_checksum: frame.header.checksum.into(),
+            filter: Some(
+                frame
+                    .header
+                    .filter
+                    .map_or("no", |id| Filter::from_id(id).map_or("unknown", Filter::name)),
+            ),
         };
     }
 
-    fn check(&self) -> &'static str {
-        match self.with_checksum {
-            0 => "no",
-            n if n == self.frames => "yes",
-            _ => "some",
+    fn row(&self) -> Row {
+        Row {
+            frames: Some(self.frames),
+            level: self.level,
+            compressed: Some(self.compressed),
+            content: Some(self.content),
+            check: Some(match self.with_checksum {
+                0 => "no",
+                n if n == self.frames => "yes",
+                _ => "some",
+            }),
+            filter: self.filter,
         }
     }
 }
@@ -47,18 +60,66 @@ impl std::ops::AddAssign for Sum {
         self.compressed += other.compressed;
         self.content += other.content;
         self.with_checksum += other.with_checksum;
+        self.filter = match (self.filter, other.filter) {
+            (Some(a), Some(b)) if a != b => Some("some"),
+            (a, b) => a.or(b),
+        };
     }
 }
 
-/// The table, printed as it grows.
+/// What is known of a file or a frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    frames: Option<u64>,
+    level: Option<Level>,
+    compressed: Option<u64>,
+    content: Option<u64>,
+    check: Option<&'static str>,
+    filter: Option<&'static str>,
+}
+
+impl Row {
+    fn ratio(&self) -> Option<String> {
+        let (compressed, content) = self.compressed.zip(self.content)?;
+        (content > 0).then(|| format!("{:.3}", compressed as f64 / content as f64))
+    }
+
+    /// The members of a JSON object, all but the name of the file.
+    fn json(&self) -> String {
+        let number = |value: Option<u64>| value.map_or("null".into(), |n| n.to_string());
+        let word = |word: Option<&str>| word.map_or("null".into(), |word| format!("\"{word}\""));
+        format!(
+            "\"frames\": {}, \"level\": {}, \"memory\": {}, \"compressed\": {}, \
+             \"uncompressed\": {}, \"ratio\": {}, \"check\": {}, \
+             \"filter\": {}",
+            number(self.frames),
+            number(self.level.map(|level| level.number().into())),
+            number(self.level.map(|level| level.memory() as u64)),
+            number(self.compressed),
+            number(self.content),
+            self.ratio().unwrap_or("null".into()),
+            word(self.check),
+            word(self.filter),
+        )
+    }
+}
+
+/// The list, printed as it grows.
 #[derive(Debug, Default)]
 pub(crate) struct List {
+    json: bool,
     begun: bool,
     files: u64,
     total: Sum,
+    /// The frames of the file to come, as JSON.
+    frames: Vec<String>,
 }
 
 impl List {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, ..Self::default() }
+    }
+
     /// A frame that is number `n` of its file.
     pub(crate) fn show_frame(
         &mut self,
@@ -68,11 +129,15 @@ impl List {
     ) -> Result<(), Trouble> {
         let mut sum = Sum::default();
         sum.add(frame);
-        self.line(format!("#{n}"), &sum, &printable(name))
+        if self.json {
+            self.frames.push(sum.row().json());
+            return Ok(());
+        }
+        self.line(&format!("#{n}"), &sum.row(), &printable(name))
     }
 
     pub(crate) fn show_file(&mut self, sum: &Sum, name: &OsStr) -> Result<(), Trouble> {
-        self.line(sum.frames, sum, &printable(name))?;
+        self.file(&sum.row(), name)?;
         self.files += 1;
         self.total += *sum;
         Ok(())
@@ -85,61 +150,92 @@ impl List {
         compressed: Option<u64>,
         name: &OsStr,
     ) -> Result<(), Trouble> {
-        let memory = size(level.memory() as u64);
-        let compressed = compressed.map_or("-".into(), |bytes| bytes.to_string());
-        self.columns([
-            "-",
-            &level.to_string(),
-            &memory,
-            &compressed,
-            "-",
-            "-",
-            "-",
-            &printable(name),
-        ])
+        self.file(&Row { level: Some(level), compressed, ..Row::default() }, name)
     }
 
-    /// The last line, if there was more than one file.
-    pub(crate) fn show_total(&mut self) -> Result<(), Trouble> {
-        if self.files < 2 {
-            return Ok(());
+    /// What comes after the last file: of a table the sum, if there was more
+    /// than one.
+    pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
+        match (self.json, self.begun) {
+            (true, true) => print("\n]\n"),
+            (true, false) => print("[]\n"),
+            (false, _) if self.files < 2 => Ok(()),
+            (false, _) => {
+                let row = self.total.row();
+                self.line(&self.total.frames.to_string(), &row, &format!("{} files", self.files))
+            }
         }
-        let sum = self.total;
-        self.line(sum.frames, &sum, &format!("{} files", self.files))
     }
 
-    fn line(&mut self, first: impl Display, sum: &Sum, name: &str) -> Result<(), Trouble> {
-        let ratio = match sum.content {
-            0 => "-".into(),
-            content => format!("{:.3}", sum.compressed as f64 / content as f64),
+    fn file(&mut self, row: &Row, name: &OsStr) -> Result<(), Trouble> {
+        if !self.json {
+            let frames = row.frames.map_or("-".into(), |frames| frames.to_string());
+            return self.line(&frames, row, &printable(name));
+        }
+        let before = if std::mem::replace(&mut self.begun, true) { ",\n" } else { "[\n" };
+        let mut object = format!("{before}{{\"file\": {}, {}", json_text(name), row.json());
+        if !self.frames.is_empty() {
+            let frames: Vec<_> = self.frames.drain(..).map(|row| format!("  {{{row}}}")).collect();
+            object += &format!(", \"frame_list\": [\n{}\n]", frames.join(",\n"));
+        }
+        print(&(object + "}"))
+    }
+
+    fn line(&mut self, first: &str, row: &Row, name: &str) -> Result<(), Trouble> {
+        let columns = |columns: [&str; 8]| {
+            let [frames, level, memory, compressed, content, ratio, check, filter] = columns;
+            format!(
+                "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
+                 {check:<5} {filter:<6} "
+            )
         };
-        self.columns([
-            &first.to_string(),
-            &sum.level.map_or("-".into(), |level| level.to_string()),
-            &sum.level.map_or("-".into(), |level| size(level.memory() as u64)),
-            &sum.compressed.to_string(),
-            &sum.content.to_string(),
-            &ratio,
-            sum.check(),
-            name,
-        ])
-    }
-
-    fn columns(&mut self, columns: [&str; 8]) -> Result<(), Trouble> {
-        let mut out = io::stdout().lock();
-        let mut print =
-            |[frames, level, memory, compressed, content, ratio, check, name]: [&str; 8]| {
-                writeln!(
-                    out,
-                    "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
-                 {check:<5} {name}"
-                )
-            };
-        let head =
-            ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio", "Check", "File"];
         if !std::mem::replace(&mut self.begun, true) {
-            print(head).map_err(|error| Trouble::write("the list", &error))?;
+            let heads = ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio"];
+            let [a, b, c, d, e, f] = heads;
+            let head = columns([a, b, c, d, e, f, "Check", "Filter"]) + "File";
+            print(&format!("{}\n", bold(&head, io::stdout().is_terminal())))?;
         }
-        print(columns).map_err(|error| Trouble::write("the list", &error))
+        let number = |value: Option<u64>| value.map_or("-".into(), |n| n.to_string());
+        let columns = columns([
+            first,
+            &number(row.level.map(|level| level.number().into())),
+            &row.level.map_or("-".into(), |level| size(level.memory() as u64)),
+            &number(row.compressed),
+            &number(row.content),
+            &row.ratio().unwrap_or("-".into()),
+            row.check.unwrap_or("-"),
+            row.filter.unwrap_or("-"),
+        ]);
+        print(&format!("{columns}{name}\n"))
+    }
+}
+
+fn print(text: &str) -> Result<(), Trouble> {
+    let result = io::stdout().lock().write_all(text.as_bytes());
+    result.map_err(|error| Trouble::write("the list", &error))
+}
+
+/// A name as a JSON string. What is no Unicode in it is replaced.
+fn json_text(name: &OsStr) -> String {
+    let mut out = String::from("\"");
+    for c in name.to_string_lossy().chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out += &format!("\\u{:04x}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_json() {
+        assert_eq!(json_text("a b".as_ref()), r#""a b""#);
+        assert_eq!(json_text("\"\\\n\u{7f}é".as_ref()), r#""\"\\\u000a\u007fé""#);
     }
 }

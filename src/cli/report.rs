@@ -1,7 +1,8 @@
 //! What the user gets to see while it runs: messages, progress, exit code.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,22 @@ impl Trouble {
     pub(crate) fn write(what: &str, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
-            _ => Self::Error(format!("cannot write {what}: {error}")),
+            _ => Self::Error(format!("cannot write {what}: {error}{}", remedy(error.kind()))),
         }
+    }
+}
+
+/// What can be done where a file cannot be written, in brackets.
+pub(crate) fn remedy(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind;
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            " (make room, or write elsewhere with -o or -c)"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::FileTooLarge => {
+            " (write elsewhere with -o or -c)"
+        }
+        _ => "",
     }
 }
 
@@ -72,6 +87,20 @@ impl Reporter {
         }
     }
 
+    /// Tells of what became of a file; breaks if nobody listens any more.
+    pub(crate) fn tell_result(
+        &mut self,
+        name: &OsStr,
+        result: Result<(), Trouble>,
+    ) -> ControlFlow<()> {
+        let Err(trouble) = result else {
+            return ControlFlow::Continue(());
+        };
+        let nobody_listens = matches!(trouble, Trouble::ClosedPipe);
+        self.tell(Some(name), trouble);
+        if nobody_listens { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
     /// For the trouble that ends the program before it has begun.
     pub(crate) fn exit(mut self, trouble: Trouble) -> ExitCode {
         self.tell(None, trouble);
@@ -89,7 +118,15 @@ impl Reporter {
 
 /// A line on stderr. Not `eprintln!`, which panics when stderr is closed.
 pub(crate) fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "statesmix: {message}");
+    let name = bold("statesmix:", io::stderr().is_terminal());
+    let _ = writeln!(io::stderr(), "{name} {message}");
+}
+
+/// Text in bold, for a terminal that may be asked for that.
+pub(crate) fn bold(text: &str, terminal: bool) -> String {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+    if terminal && !plain { format!("\x1b[1m{text}\x1b[0m") } else { text.into() }
 }
 
 /// A file name as it can be shown on a terminal without controlling it.
@@ -141,9 +178,9 @@ impl Meter {
         Self { start: Instant::now(), bar, waiting: !quiet, read: 0, written: 0 }
     }
 
-    /// To be called now and then. `content` is the number of bytes on the
-    /// uncompressed side.
-    pub(crate) fn tick(&mut self, content: u64) {
+    /// To be called now and then. `done` is the number of bytes of the input
+    /// that are over with, `content` that of bytes on the uncompressed side.
+    pub(crate) fn tick(&mut self, done: u64, content: u64) {
         if self.waiting && self.start.elapsed() >= Self::MOMENT {
             // Draws on a terminal only.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -152,7 +189,7 @@ impl Meter {
         if !self.bar.is_hidden() {
             self.bar.set_message(self.rate(content));
         }
-        self.bar.set_position(self.read);
+        self.bar.set_position(done);
     }
 
     /// Bytes a second.

@@ -2,7 +2,7 @@
 //! streams driven in pieces of a given size.
 #![allow(dead_code)] // each test uses a part of it
 
-use statesmix::{Decoder, Encoder, Error, Level, Memory, Model, Options, Status};
+use statesmix::{Decoder, Encoder, Error, Filter, Level, Memory, Model, Options, Status};
 
 /// A generator whose numbers are good enough to be incompressible here.
 pub struct Random(u64);
@@ -67,6 +67,55 @@ pub fn records(seed: u64, len: usize) -> Vec<u8> {
     }
     records.truncate(len);
     records
+}
+
+/// Machine code of sorts for a filter: calls of a few functions, and other
+/// instructions between them.
+pub fn code(filter: Filter, seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let functions: Vec<u32> = (0..12).map(|_| (random.next() % len as u32) & !3).collect();
+    let others: Vec<u32> = (0..8).map(|_| random.next() & 0x7F7F_7F7F).collect();
+    let mut code = Vec::with_capacity(len + 16);
+    while code.len() < len {
+        let here = code.len() as u32;
+        let distance = functions[random.next() as usize % 12].wrapping_sub(here);
+        let relative = |end: u32| distance.wrapping_sub(end).to_le_bytes();
+        let bits = |from: u32, count: u32| distance >> from & ((1 << count) - 1);
+        match (filter, random.next() % 4) {
+            (Filter::X86 | Filter::X86_64, 0) => {
+                code.push(0xE8);
+                code.extend_from_slice(&relative(5));
+            }
+            (Filter::X86_64, 1) => {
+                code.extend_from_slice(&[0x48, 0x8D, 0x3D]);
+                code.extend_from_slice(&relative(7));
+            }
+            (Filter::Arm, 0) => code.extend((0xEB00_0000 | bits(2, 24)).to_le_bytes()),
+            (Filter::Thumb, 0) => {
+                // Bits 22 and 21 of so short a distance are as its sign.
+                let (high, low) = (0xF000 | bits(12, 11), 0xF800 | bits(1, 11));
+                code.extend((low << 16 | high).to_le_bytes());
+            }
+            (Filter::Arm64, 0) => code.extend((0x9400_0000 | bits(2, 26)).to_le_bytes()),
+            (Filter::Arm64, 1) => {
+                code.extend((0x9000_0000 | bits(12, 2) << 29 | bits(14, 19) << 5).to_le_bytes());
+            }
+            (Filter::RiscV, 0) => {
+                let [high, low] = [bits(20, 1) << 31 | bits(1, 10) << 21, bits(11, 1) << 20];
+                code.extend((high | low | bits(12, 8) << 12 | 0x0EF).to_le_bytes());
+            }
+            (Filter::RiscV, 1) => {
+                let upper = distance.wrapping_add(0x800) & 0xFFFF_F000;
+                code.extend((upper | 0x517).to_le_bytes());
+                code.extend((bits(0, 12) << 20 | 0x5_0513).to_le_bytes());
+            }
+            (_, other) => {
+                code.extend(others[other as usize + 4 * (here as usize % 2)].to_le_bytes())
+            }
+        }
+    }
+    code.truncate(len);
+    code
 }
 
 /// Short contents of many kinds.

@@ -14,7 +14,7 @@ use core::ptr::addr_of_mut;
 
 use no_std_tests::{Counter, fail, println, stack_of};
 use statesmix::{
-    Decoder, Encoder, Header, Level, Model, Options, Status, compress_message, decompress_message,
+    Decoder, Dictionary, Encoder, Header, Level, Model, Options, Status, compress_message, decompress_message,
 };
 
 /// A golden content and its streams.
@@ -103,6 +103,42 @@ impl Check {
             Known(mean(counts.encode)),
             Known(mean(counts.decode)),
             Known((counts.frames > 0).then(|| counts.setup / counts.frames)),
+        );
+    }
+}
+
+impl Check {
+    /// Compresses and decompresses messages with a dictionary in flash that the
+    /// host has made, and compares. Prints `dictionary L messages N stack N check
+    /// N start N`: instructions of its check and of a start with it.
+    #[inline(never)]
+    fn primed<M: Model>(&mut self, number: u8, file: &[u8], messages: &[(&[u8], &[u8])]) {
+        let dictionary = Dictionary::new(file).unwrap();
+        assert_eq!(dictionary.level().number(), number);
+        let (memory, room) = (&mut self.memory[..], &mut self.message[..]);
+        let stack = stack_of(|| {
+            for (message, packet) in messages {
+                let len = dictionary.compress::<M>(&mut *memory, message, room).unwrap();
+                assert!(room[..len] == **packet, "message with a dictionary differs");
+                let len = dictionary.decompress::<M>(&mut *memory, packet, room).unwrap();
+                assert!(room[..len] == **message, "content of a message with a dictionary");
+            }
+        });
+        let count = |f: &mut dyn FnMut()| self.counter.as_ref().map(|counter| counter.count(f));
+        let check = count(&mut || {
+            Dictionary::new(file).unwrap();
+        });
+        // All that a frame does before its first byte.
+        let start = count(&mut || {
+            let options = Options::new(dictionary.level());
+            Encoder::<_, M>::with_dictionary(options, dictionary, &mut *memory).unwrap();
+        });
+        println!(
+            "dictionary {number} messages {} stack {} check {} start {}",
+            messages.len(),
+            Known(stack),
+            Known(check),
+            Known(start),
         );
     }
 }
