@@ -338,9 +338,9 @@ const FULL: &[Context] = &[
     Slope,
     Nesting,
     Shapes,
-    Cell,
     Outline,
     // From level 7.
+    Cell,
     Indirect,
     EchoShapes,
     EchoOn,
@@ -364,7 +364,7 @@ const FULL: &[Context] = &[
 ];
 
 /// Contexts of levels 5 and 6.
-const RICH: &[Context] = FULL.split_at(23).0;
+const RICH: &[Context] = FULL.split_at(22).0;
 
 /// Contexts of level 7.
 const WIDE: &[Context] = FULL.split_at(31).0;
@@ -387,11 +387,9 @@ pub(crate) const fn in_code(context: Context) -> Context {
 /// The same in the state space model.
 pub(crate) const fn in_code_rows(context: Context) -> Context {
     match context {
-        WordPair => Instruction(0),
         Word => Instruction(1),
         LastWord => Instruction(2),
         Column => Registers,
-        Above => Opcodes,
         other => other,
     }
 }
@@ -414,21 +412,22 @@ const LEAN: &[Context] = &[
 /// Contexts of a small state space model beside the last byte.
 const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
 
-/// Contexts of the state space model beside the last byte.
-const SPARSE_ROWS: &[Context] = &[
+/// Contexts of the state space model beside the last byte, from level 7.
+const MANY_ROWS: &[Context] = &[
     Order(2),
     Order(3),
     Word,
     Foreseen,
     Order(4),
-    LastWord,
     Sparse(0b0110),
-    Order(6),
-    WordPair,
-    Above,
     Column,
     Sparse(0b1_1111 << 8),
+    LastWord,
+    Order(6),
 ];
+
+/// Those of levels 4 to 6.
+const SOME_ROWS: &[Context] = MANY_ROWS.split_at(8).0;
 
 /// The ten levels, then those of the ablation bench.
 #[cfg(feature = "ablation")]
@@ -474,8 +473,12 @@ pub(crate) const LEVELS: [Plan; 10] = {
         plan.ssm = Some(SsmPlan { width, rows, span: 16, contexts: FEW_ROWS });
         plan
     }
-    const fn with_ssm(mut plan: Plan, width: usize, rows: usize) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SPARSE_ROWS });
+    const fn with_some(mut plan: Plan, width: usize, rows: usize) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SOME_ROWS });
+        plan
+    }
+    const fn with_many(mut plan: Plan, width: usize, rows: usize) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: MANY_ROWS });
         plan
     }
     [
@@ -542,7 +545,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             16,
             1 << 11,
         ),
-        with_ssm(
+        with_some(
             Plan {
                 contexts: LEAN,
                 maps: LEAN.len(),
@@ -558,10 +561,10 @@ pub(crate) const LEVELS: [Plan; 10] = {
             16,
             1 << 13,
         ),
-        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), 24, 1 << 14),
-        with_ssm(rich(RICH, 22, &[8, 11, 12]), 24, 1 << 16),
-        with_ssm(rich(WIDE, 24, &[8, 11, 12]), 24, 1 << 19),
-        with_ssm(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
-        with_ssm(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
+        with_some(coarse(rich(RICH, 20, &[8, 11, 11])), 24, 1 << 14),
+        with_some(rich(RICH, 22, &[8, 11, 12]), 24, 1 << 16),
+        with_many(rich(WIDE, 24, &[8, 11, 12]), 24, 1 << 19),
+        with_many(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
+        with_many(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
     ]
 };
