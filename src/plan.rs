@@ -390,6 +390,8 @@ pub(crate) const fn in_code_rows(context: Context) -> Context {
         Word => Instruction(1),
         LastWord => Instruction(2),
         Column => Registers,
+        WordPair => Instruction(0),
+        Above => Opcodes,
         other => other,
     }
 }
@@ -412,8 +414,8 @@ const LEAN: &[Context] = &[
 /// Contexts of a small state space model beside the last byte.
 const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
 
-/// Contexts of the state space model beside the last byte, from level 7.
-const MANY_ROWS: &[Context] = &[
+/// Contexts of the state space model beside the last byte, from level 8.
+const ALL_ROWS: &[Context] = &[
     Order(2),
     Order(3),
     Word,
@@ -424,10 +426,15 @@ const MANY_ROWS: &[Context] = &[
     Sparse(0b1_1111 << 8),
     LastWord,
     Order(6),
+    WordPair,
+    Above,
 ];
 
+/// Those of level 7.
+const MANY_ROWS: &[Context] = ALL_ROWS.split_at(10).0;
+
 /// Those of levels 4 to 6.
-const SOME_ROWS: &[Context] = MANY_ROWS.split_at(8).0;
+const SOME_ROWS: &[Context] = ALL_ROWS.split_at(8).0;
 
 /// The ten levels, then those of the ablation bench.
 #[cfg(feature = "ablation")]
@@ -479,6 +486,10 @@ pub(crate) const LEVELS: [Plan; 10] = {
     }
     const fn with_many(mut plan: Plan, width: usize, rows: usize) -> Plan {
         plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: MANY_ROWS });
+        plan
+    }
+    const fn with_all(mut plan: Plan, width: usize, rows: usize) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: ALL_ROWS });
         plan
     }
     [
@@ -564,7 +575,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         with_some(coarse(rich(RICH, 20, &[8, 11, 11])), 24, 1 << 14),
         with_some(rich(RICH, 22, &[8, 11, 12]), 24, 1 << 16),
         with_many(rich(WIDE, 24, &[8, 11, 12]), 24, 1 << 19),
-        with_many(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
-        with_many(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
+        with_all(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
+        with_all(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
     ]
 };
