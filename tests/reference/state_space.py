@@ -3,11 +3,7 @@
 from math import isqrt
 from operator import mul
 
-U32 = 0xFFFFFFFF
-
-
-def clamp(x, low, high):
-    return low if x < low else high if x > high else x
+from basics import U32, Row, Table, clamp, squash
 
 
 def sat16(x):
@@ -162,7 +158,7 @@ class StateSpace:
         self.p = [[0] * (2 * e) for _ in range(3 * e)]
         self.squares = [[(0, 0), (0, 0)] for _ in range(3 * e)]
         self.byte_rows = self.first_byte_rows()
-        self.rows = {}
+        self.rows = Table(lambda _: Vector([0] * e))
         self.steps = []  # those ended within the span
         self.age = self.spans = self.noise = 0
 
@@ -180,11 +176,7 @@ class StateSpace:
         e = self.e
         step = self.step = Step()
         step.byte_row = self.byte_rows[c1]
-        step.rows = []
-        for place in places:
-            if place not in self.rows:
-                self.rows[place] = Vector([0] * e)
-            step.rows.append(self.rows[place])
+        step.rows = [self.rows[place] for place in places]
 
         x = [0] * e
         for row in step.rows:
@@ -224,8 +216,6 @@ class StateSpace:
 
     def predict(self, c0):
         """The two inputs of the weight sets."""
-        from model import squash
-
         self.node = node = self.nodes[c0]
         x = clamp((sum_pairs(node.w, self.f, 1) >> 9) + node.b, -49151, 49151)
         self.probability = squash(x)
@@ -373,8 +363,6 @@ class StateSpace:
 
 class Gate:
     def __init__(self, width, sets):
-        from model import Row
-
         self.e = width
         self.row = Row([2048] * sets + [0, 2048, 0])
         self.vectors = [[0] * width for _ in range(sets + 3)]
@@ -386,8 +374,6 @@ class Gate:
         ]
 
     def predict(self, outputs, two):
-        from model import squash
-
         self.s = s = outputs + [77] + two
         x = (sum(map(mul, self.row.w, s)) >> 10) + (
             sum((v * i) >> 4 for v, i in zip(self.v, s)) >> 6
