@@ -1,0 +1,168 @@
+"""Dictionaries: docs/format.md, section 9, and the layout of docs/model.md, section 4.
+
+A part of the memory is read when the model first asks for it.
+"""
+
+import struct
+import zlib
+
+from basics import Row, Table
+from model import LEVELS, Model, parts, slot_lines, workspace
+from state_space import Node, Vector
+
+STATE = 244
+
+
+class Dictionary:
+    def __init__(self, data):
+        if data[:3] != b"\xf5SD" or len(data) < 12:
+            raise ValueError("no dictionary")
+        if data[3] >> 4 != 0 or data[3] & 15 > 9:
+            raise ValueError("version or level of the dictionary is not known")
+        self.level = data[3] & 15
+        self.id = int.from_bytes(data[4:8], "little")
+        if len(data) != 12 + STATE + workspace(self.level):
+            raise ValueError("the dictionary has another length")
+        if zlib.crc32(data[8:], zlib.crc32(data[:4])) != self.id:
+            raise ValueError("the dictionary is damaged")
+        self.end = max(int.from_bytes(data[8:10], "little"), 1)
+        self.state = struct.unpack("<61I", data[12 : 12 + STATE])
+        self.memory = data[12 + STATE :]
+
+    def model(self):
+        model = Model(self.level)
+        self.put_memory(model)
+        self.put_state(model)
+        model.make_ready()
+        model.predict()
+        return model
+
+    # The state
+
+    def put_state(self, model):
+        numbers = iter(self.state)
+        take = lambda: next(numbers)  # noqa: E731
+        m = model.memory
+        m.last = take() << 32 | take()
+        m.words = [take(), take(), take()]
+        m.pos, m.separators, m.shapes, m.brackets = take(), take() & 0xFFFFFF, take(), take()
+        m.record, m.rival, m.column = take(), take(), take()
+        m.line, m.line_before, m.field_start = take(), take(), take()
+        m.above, m.above2, m.left = take() & 255, take() & 255, take() & 255
+        m.cell, m.cell2, m.votes = take() & 255, take() & 255, min(take(), 255)
+        m.field, m.last_field, m.odd = min(take(), 63), min(take(), 63), take() & 1
+        self.put_instruction(m.instruction, take)
+        for match in model.matches:
+            match.at, match.len, match.misses = take(), min(take(), 400), take()
+            match.expected = min(take(), 511)
+            take()  # the map entry in use, which is looked up anew
+            match.after = take() & 255
+        if model.ssm:
+            model.ssm.age, model.ssm.spans, model.ssm.noise = min(take(), 640), take(), take()
+
+    def put_instruction(self, i, take):
+        four, op = take(), take()
+        i.part, i.modrm = four & 255, four >> 8 & 255
+        i.dn, i.immediate = min(four >> 16 & 255, 4), min(four >> 24, 8)
+        i.op, i.short, i.wide = op & 511, op >> 16 & 1, op >> 17 & 1
+        i.votes = min(take(), 1000)
+        i.ins, i.opd = take(), take()
+        i.before = [take() & 0xFFFF for _ in range(3)]
+        if i.part > 5 or (i.part == 5 and i.dn == 0 and i.immediate == 0):
+            i.part = 0
+
+    # The memory
+
+    def put_memory(self, model):
+        at = 64 * slot_lines(self.level)
+        model.slots.table[:] = self.memory[:at]
+        # No copies are out, so that none goes back.
+        model.slots.place = []
+        views = []
+        for name, size in parts(self.level):
+            views.append((name, memoryview(self.memory)[at : at + size]))
+            at += size
+        views = iter(views)
+        take = lambda: next(views)[1]  # noqa: E731
+
+        maps = take().cast("I")
+        for i, entries in enumerate(model.slots.maps):
+            entries[:] = maps[256 * i : 256 * i + 256]
+        m_inputs = LEVELS[self.level][8]
+        for mixer in model.sets:
+            used = len(next(iter(mixer.rows.values())).w)
+            mixer.rows = rows_of(take(), m_inputs, used)
+        for mixer in model.finals:
+            used = len(next(iter(mixer.rows.values())).w)
+            mixer.rows = rows_of(take(), 8, used)
+        for stage in model.stages:
+            bins = take().cast("H")
+            stage.rows = Table(lambda r, bins=bins: list(bins[33 * r : 33 * r + 33]))
+        for match in model.matches:
+            positions = take().cast("H" if match.narrow else "I")
+            match.table = Table(lambda x, positions=positions: positions[x])
+            match.entries[:] = take().cast("I")
+        model.memory.history[:] = take()
+        self.put_side(model.memory, take())
+        if model.ssm:
+            self.put_state_space(model.ssm, take())
+            self.put_gate(model, take())
+
+    def put_side(self, m, view):
+        if not m.side:
+            return
+        numbers = view.cast("I")
+        m.followed = list(numbers[:256])
+        m.stood, m.distance = list(numbers[256:768:2]), list(numbers[257:768:2])
+        m.starts = [list(numbers[768:832]), list(numbers[832:896])]
+
+    def put_state_space(self, ssm, view):
+        e, at = ssm.e, 0
+
+        def take(size):
+            nonlocal at
+            at += size
+            return view[at - size : at]
+
+        def vector(values, n):
+            meta = values[n] & 0xFFFF | (values[n + 1] & 0xFFFF) << 16
+            return Vector(list(values[:n]), meta & 0xFFF, (meta >> 12 & 0x3FFF, meta >> 26))
+
+        for node in range(256):
+            w = take(2 * e + 4).cast("h")
+            ssm.nodes[node] = Node(list(w[:e]), w[e], w[e + 1] & 0xFFFF)
+        ssm.h = list(take(2 * e).cast("h"))
+        ssm.f = list(take(2 * e).cast("h"))
+        p = take(12 * e * e).cast("h")
+        ssm.p = [list(p[2 * e * i : 2 * e * i + 2 * e]) for i in range(3 * e)]
+        take(12 * e * e)  # the same, column by column
+        squares = take(24 * e).cast("I")
+        squares = [(v & 0xFFFF, v >> 16) for v in squares]
+        ssm.squares = [list(squares[2 * i : 2 * i + 2]) for i in range(3 * e)]
+        rows = ssm.shared
+        end = len(view)
+        shared = view[end - rows * (2 * e + 4) :]
+        bytewise = view[end - rows * (2 * e + 4) - 256 * (6 * e + 4) :]
+        for c in range(256):
+            row = bytewise[c * (6 * e + 4) : (c + 1) * (6 * e + 4)].cast("h")
+            ssm.byte_rows[c] = vector(row, 3 * e)
+        size = 2 * e + 4
+        ssm.rows = Table(lambda r: vector(shared[r * size : r * size + size].cast("h"), e))
+
+    def put_gate(self, model, view):
+        gate = model.gate
+        w = view[: 2 * 16 + 2].cast("h")
+        gate.row = Row(list(w[: len(gate.vectors)]), w[16] & 0xFFFF)
+        v = view[2 * 16 + 2 :].cast("h")
+        for j in range(len(gate.vectors)):
+            gate.vectors[j] = list(v[gate.e * j : gate.e * j + gate.e])
+
+
+def rows_of(view, width, used):
+    size = 2 * width + 2
+
+    def make(r):
+        row = view[size * r : size * r + size].cast("h")
+        return Row(list(row[:used]), row[width] & 0xFFFF)
+
+    return Table(make)

@@ -1,0 +1,903 @@
+"""The model: docs/model.md, sections 2 to 13.
+
+Written from the document alone. Numbers in comments are its sections.
+Tables are made lazily where they are large; that changes no value.
+"""
+
+from operator import mul
+
+from basics import (
+    PHI,
+    STRETCH,
+    U32,
+    Row,
+    Table,
+    clamp,
+    hash1,
+    hash64,
+    hashes,
+    ones,
+    squash,
+)
+from state_space import Gate, StateSpace, ssm_bytes
+
+# 3. Levels
+
+CONTEXTS = {
+    "A": "Order 0, Order 1",
+    "B": "Order 0, Order 1, Order 2, Word",
+    "C": "Order 0, Order 1, Order 2, Order 3, Word, Echo",
+    "D": "Order 0, Order 1, Order 2, Order 3, Order 4, Word, c2c3, Column, Nesting, Echo",
+    "LEAN": "Order 1, Order 2, Order 3, Order 4, Order 5, Word, c2c3, Column, Nesting, Echo, Quad",
+    "RICH": "Order 2, Order 3, Order 4, Order 6, Word, WordPair, WordSkip, Separators, Expected,"
+    " c2, c3c4, c5c6, nibbles, TwoAbove, Echo, EchoAfter, Square, Quad, Slope, Nesting, Shapes,"
+    " Cell, Outline",
+    "FEW": "Order 2, Order 3, Word, Foreseen, Column",
+    "ROWS": "Order 2, Order 3, Word, Foreseen, Order 4, LastWord, c2c3, Order 6, WordPair, Above,"
+    " Column, nibbles",
+}
+CONTEXTS["WIDE"] = CONTEXTS["RICH"] + (
+    ", Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5, WordsBefore"
+)
+CONTEXTS["FULL"] = CONTEXTS["WIDE"] + (
+    ", c2c3, c4, CellAfter, IndirectPair, c1c3, Gradient, EchoPair, Above, Column, Order 7,"
+    " WordTriple"
+)
+CONTEXTS = {name: names.split(", ") for name, names in CONTEXTS.items()}
+
+IN_CODE = {
+    "WordPair": "Instruction 0",
+    "WordSkip": "Instruction 1",
+    "Nesting": "Instruction 2",
+    "Cell": "Instruction 3",
+    "TwoAbove": "InstructionSkip",
+    "Separators": "Registers",
+    "Slope": "Opcodes",
+    "Shapes": "Before",
+}
+ROWS_IN_CODE = {
+    "WordPair": "Instruction 0",
+    "Word": "Instruction 1",
+    "LastWord": "Instruction 2",
+    "Column": "Registers",
+    "Above": "Opcodes",
+}
+
+SETS = {
+    "none": [],
+    "ONE": ["One"],
+    "TWO": ["Match", "Confidence"],
+    "TINY": ["Match", "Confidence", "Partial", "Echo"],
+    "SMALL": ["PartialClass", "Matches", "Classes", "Echo"],
+    "FINE": ["PartialClass", "Shapes", "Word", "Column", "Echo", "Matches"],
+    "DEEP": ["PartialClass", "Shapes", "Word", "Column", "Echo", "Matches", "Last"],
+    "COARSE": ["PartialClass", "Classes", "Last", "Column", "Echo", "Matches"],
+    "PAIR": ["Partial", "Confidence"],
+    "FOUR": ["Partial", "Confidence", "Match", "Classes"],
+    "One": ["One"],
+    "Partial": ["Partial"],
+}
+
+SET_ROWS = {
+    "One": 1, "Partial": 256, "PartialClass": 2048, "Confidence": 64, "Match": 33, "Matches": 768,
+    "Echo": 192, "Classes": 1024, "Shapes": 4096, "Last": 256, "Word": 4096, "Column": 256,
+}  # fmt: skip
+
+# (m, m', patience)
+THREE = [(5, 5, 32), (12, 12, 32), (5, 16, 32)]
+
+# contexts, weight sets, final mixers, refinement, h, match models, positions, SSM, M, slot lines
+LEVELS = [
+    ("A", "ONE", "none", [], 11, [(4, 8, 16)], 9, None, 16, 47),
+    ("B", "TWO", "One", [], 12, [(5, 16, 32)], 10, None, 16, 284),
+    ("C", "TWO", "One", [], 14, [(4, 16, 32)], 12, None, 24, 1387),
+    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8), (5, 16, 32)], 14, ("FEW", 16, 11, 16), 40, 2918),
+    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("ROWS", 16, 13, 32), 40,
+     16314),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("ROWS", 24, 14, 32), 80, 58561),
+    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("ROWS", 24, 16, 32), 80, 269353),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("ROWS", 24, 19, 32), 104, 969241),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ROWS", 32, 21, 32), 136, 3479122),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ROWS", 32, 21, 32), 136, 20780626),
+]  # fmt: skip
+
+
+# 6. Bit histories
+
+LARGEST = [20, 48, 15, 8, 6, 5]
+
+
+def allowed(n0, n1):
+    small, large = min(n0, n1), max(n0, n1)
+    return small <= 5 and large <= LARGEST[small]
+
+
+def has_last(n0, n1):
+    return n0 > 0 and n1 > 0 and n0 + n1 <= 17
+
+
+def history_states():
+    states = []
+    for total in range(50):
+        for n1 in range(total + 1):
+            n0 = total - n1
+            if allowed(n0, n1):
+                states += [(n0, n1, last) for last in ((0, 1) if has_last(n0, n1) else (0,))]
+    return states
+
+
+def successor(state, y):
+    n = [state[0], state[1]]
+    n[y] += 1
+    other = n[1 - y]
+    n[1 - y] = 7 if other > 7 else other - 1 if other > 5 else other
+    while not allowed(n[0], n[1]):
+        large = 0 if n[0] >= n[1] else 1
+        a, b = n[large], n[1 - large]
+        if b < 2:
+            a -= 1
+        else:
+            a = (a * (b - 1) + b // 2) // b
+            b -= 1
+        n[large], n[1 - large] = a, b
+    return (n[0], n[1], y if has_last(n[0], n[1]) else 0)
+
+
+STATES = history_states()
+NUMBER = {state: number for number, state in enumerate(STATES)}
+NEXT = [[NUMBER[successor(state, y)] for y in (0, 1)] for state in STATES]
+ONE_SIDED = [(n0 == 0) != (n1 == 0) for n0, n1, _ in STATES] + [False]
+assert len(STATES) == 255 and STATES[254] == (1, 48, 0) and NEXT[254] == [86, 254]
+
+
+# 7. Adaptive maps
+
+
+def first_entry(s):
+    n0, n1 = STATES[s][:2] if s < 255 else (0, 0)
+    return ((65536 * (10 * n1 + 4)) // (10 * (n0 + n1) + 8)) << 16
+
+
+def learn_entry(entries, x, bit, limit):
+    p, n = entries[x] >> 10, entries[x] & 1023
+    p += (((4194303 if bit else 0) - p) * (655360 // (10 * n + 16))) >> 16
+    entries[x] = p << 10 | min(n + 1, limit)
+
+
+# 8. What is remembered of the bytes
+
+
+def shape(c):
+    if 48 <= c <= 57:
+        return 1
+    if 97 <= c <= 122:
+        return 2
+    if 65 <= c <= 90:
+        return 3
+    if c >= 128:
+        return 4
+    if c == 0:
+        return 5
+    return 6 + c % 2 if c < 32 else 8 + c % 8
+
+
+PREFIXES = bytes.fromhex("262E363E646567F0F2F3")
+
+
+def first_opcodes():
+    """(m1, i1) of the opcodes of one byte."""
+    table = [(0, 0)] * 256
+    for c in range(0x40):
+        low = c & 7
+        if low < 4:
+            table[c] = (1, 0)
+        elif low == 4:
+            table[c] = (0, 1)
+        elif low == 5:
+            table[c] = (0, 4)
+    for value, listed in [
+        ((1, 0), "62-63 84-8F D0-D3 D8-DF F6-F7 FE-FF"),
+        ((1, 1), "6B-6B 80-80 83-83 C0-C1 C6-C6"),
+        ((1, 4), "69-69 81-81 C7-C7"),
+        ((0, 1), "6A-6A 70-7F A8-A8 B0-B7 CD-CD E0-E7 EB-EB"),
+        ((0, 2), "C2-C2"),
+        ((0, 4), "68-68 A9-A9 B8-BF E8-E9"),
+    ]:
+        fill(table, value, listed)
+    return table
+
+
+def second_opcodes():
+    """(m2, i2) of the opcodes after 0F."""
+    table = [(1, 0)] * 256
+    fill(table, (1, 1), "70-73 A4-A4 AC-AC BA-BA C2-C2 C4-C6")
+    fill(table, (0, 4), "80-8F")
+    fill(table, (0, 0), "05-05 0B-0B 31-31 77-77 A2-A2 C8-CF")
+    return table
+
+
+def fill(table, value, listed):
+    for part in listed.split():
+        first, last = part.split("-")
+        for c in range(int(first, 16), int(last, 16) + 1):
+            table[c] = value
+
+
+FIRST = first_opcodes()
+SECOND = second_opcodes()
+
+
+class Instruction:
+    """Where in an instruction of x86 the next byte stands."""
+
+    def __init__(self):
+        self.part = self.short = self.wide = self.op = self.modrm = 0
+        self.dn = self.immediate = 0
+        self.ins = self.opd = self.votes = 0
+        self.before = [0, 0, 0]
+
+    def found(self):
+        return self.votes >= 128
+
+    def phase(self):
+        return 64 * self.part + 8 * self.dn + self.immediate
+
+    def kind(self):
+        """Section 12."""
+        if self.part < 5:
+            return (0, 1, 1, 2, 3)[self.part]
+        return 3 + self.dn if self.dn > 0 else 7 + self.immediate
+
+    def from_table(self, length):
+        if length != 4:
+            return length
+        if self.short:
+            return 2
+        return 8 if self.wide and 0xB8 <= self.op <= 0xBF else 4
+
+    def push(self, c, c5, pos):
+        if c5 == 0xE8:
+            if c in (0, 255):
+                self.votes = min(self.votes + 40, 1000)
+            else:
+                self.votes = max(self.votes - 16, 0)
+        elif pos % 8 == 0:
+            self.votes = max(self.votes - 1, 0)
+
+        if self.part == 5:
+            self.opd = (self.opd << 8 | c) & U32
+            if self.dn == 0:
+                self.immediate -= 1
+            else:
+                self.dn -= 1
+                if self.dn == 0:
+                    self.ins, self.opd = hash1(self.ins, self.opd), 0
+        else:
+            self.ins = hash1(self.ins, c + 1)
+            self.opcode_byte(c)
+
+        if self.part == 5 and self.dn == 0 and self.immediate == 0:
+            self.before = [(self.op << 7 ^ self.modrm) & 0xFFFF] + self.before[:2]
+            self.part = self.short = self.wide = self.op = self.modrm = 0
+            self.ins = self.opd = 0
+
+    def opcode_byte(self, c):
+        if self.part == 0:
+            if c in PREFIXES:
+                pass
+            elif c == 0x66:
+                self.short = 1
+            elif 0x40 <= c <= 0x4F:
+                self.wide = c >> 3 & 1
+            elif c == 0x0F:
+                self.part = 1
+            else:
+                self.op = c
+                m, length = FIRST[c]
+                self.immediate = self.from_table(length)
+                self.part = 3 if m else 5
+        elif self.part == 1:
+            if c in (0x38, 0x3A):
+                self.immediate = 1 if c == 0x3A else 0
+                self.part = 2
+            else:
+                self.op = 256 + c
+                m, length = SECOND[c]
+                self.immediate = self.from_table(length)
+                self.part = 3 if m else 5
+        elif self.part == 2:
+            self.op = 256 + c
+            self.part = 3
+        elif self.part == 3:
+            self.modrm = c
+            mode, rm = c >> 6, c & 7
+            self.dn = (4 if rm == 5 else 0, 1, 4, 0)[mode]
+            if self.op in (0xF6, 0xF7) and c & 0x30 == 0:
+                self.immediate = 1 if self.op == 0xF6 else 2 if self.short else 4
+            self.part = 4 if mode != 3 and rm == 4 else 5
+        else:
+            if self.modrm >> 6 == 0 and c & 7 == 5:
+                self.dn = 4
+            self.part = 5
+
+
+class Memory:
+    """What is remembered of the bytes."""
+
+    def __init__(self, level, h):
+        self.side = h >= 14
+        self.code = level >= 5
+        self.size = 1 << h
+        self.mask = self.size - 1
+        self.history = bytearray(self.size)
+        self.pos = 0
+        self.last = 0  # the last eight bytes, c1 lowest
+        self.c0, self.k = 1, 0
+        self.words = [0, 0, 0]
+        self.separators = self.shapes = self.brackets = 0
+        self.followed = [0] * 256
+        self.stood = [0] * 256
+        self.distance = [0] * 256  # before[c] of the text
+        self.record = self.rival = self.votes = 0
+        self.line = self.line_before = self.column = 0
+        self.above = self.above2 = self.left = 0
+        self.field = self.last_field = self.field_start = self.odd = 0
+        self.starts = [[0] * 64, [0] * 64]
+        self.cell = self.cell2 = 0
+        self.instruction = Instruction()
+
+    def c(self, n):
+        return self.last >> (8 * (n - 1)) & 255
+
+    def at(self, position):
+        return self.history[position & self.mask]
+
+    def in_code(self):
+        return self.code and self.instruction.found()
+
+    def push(self, c):
+        p1 = self.last & 255
+        self.history[self.pos & self.mask] = c
+        self.pos = (self.pos + 1) & U32
+        self.last = (self.last << 8 | c) & 0xFFFFFFFFFFFFFFFF
+        self.c0, self.k = 1, 0
+        self.push_words(c)
+        if not self.side:
+            return
+        self.shapes = (self.shapes << 4 | shape(c)) & U32
+        if c in b"([{<":
+            self.brackets = (self.brackets << 8 | c) & U32
+        elif c in b")]}>":
+            self.brackets >>= 8
+        self.followed[p1] = (self.followed[p1] << 8 | c) & U32
+        self.push_records(c)
+        self.push_lines(c)
+        self.push_fields(c)
+        self.push_cells()
+        if self.code:
+            self.instruction.push(c, self.c(5), self.pos)
+
+    def push_words(self, c):
+        lower = c + 32 if 65 <= c <= 90 else c
+        if 97 <= lower <= 122 or c >= 128:
+            self.words[0] = hash1(self.words[0], lower + 1)
+        else:
+            if self.words[0] != 0:
+                self.words = [0, self.words[0], self.words[1]]
+            self.separators = (self.separators << 8 | c) & 0xFFFFFF
+
+    def push_records(self, c):
+        d = (self.pos - self.stood[c]) & U32
+        if 1 < d < 16384 and d == self.distance[c]:
+            if d == self.record:
+                self.votes = min(self.votes + 1, 255)
+            elif d == self.rival:
+                if self.votes < 2:
+                    self.record, self.votes = d, 16
+                else:
+                    self.votes -= 2
+            else:
+                self.rival = d
+        self.stood[c], self.distance[c] = self.pos, d
+
+    def push_lines(self, c):
+        pos = self.pos
+        if c == 10:
+            self.line_before, self.line = self.line, pos
+        t = (pos - self.line) & U32
+        if t < 1000 and self.line != 0 and (pos - self.line_before) & U32 < self.size:
+            q = (self.line_before + t) & U32
+            if (q - self.line) & U32 < 1 << 31:
+                q = self.line - 1
+            self.column = t
+            self.above, self.above2 = self.at(q), self.at(q + 1)
+        else:
+            r = max(self.record, 1)
+            q = pos - r
+            self.column = pos % r
+            self.above, self.above2 = self.at(q), self.at(pos - 2 * r)
+        self.left = self.at(q - 1)
+
+    def push_fields(self, c):
+        if c == 10:
+            self.last_field, self.field, self.odd = self.field, 0, 1 - self.odd
+        elif c in b",;\t| ":
+            self.field = min(self.field + 1, 63)
+        else:
+            return
+        self.field_start = self.starts[self.odd][self.field] = self.pos
+
+    def push_cells(self):
+        q = self.starts[1 - self.odd][self.field] + (self.pos - self.field_start)
+        if (self.line != 0 and self.field <= self.last_field
+                and (self.pos - q) & U32 < self.size):  # fmt: skip
+            self.cell, self.cell2 = self.at(q), self.at(q + 1)
+        else:
+            self.cell = self.cell2 = 0
+
+
+# 9. Contexts
+
+
+class Contexts:
+    """The hashes of a list of contexts."""
+
+    def __init__(self, names, replaced, memory, matches):
+        self.memory, self.first, self.final = memory, matches[0], matches[-1]
+        self.plain = [self.function(name) for name in names]
+        self.code = [self.function(replaced.get(name, name)) for name in names]
+
+    def hashes(self):
+        functions = self.code if self.memory.in_code() else self.plain
+        return [f((i + 1) << 16) for i, f in enumerate(functions)]
+
+    def expected(self, divisor):
+        """The x of Expected and Foreseen."""
+        m = self.first
+        return 1 + m.expected - 256 + 256 * (m.bucket() // divisor) if m.expected else 0
+
+    def echo(self):
+        return self.final.expected - 255 if self.final.expected else 0
+
+    def instruction(self, s, n):
+        i = self.memory.instruction
+        return hashes(s, hashes(i.ins, i.phase(), i.opd), n, *i.before[:n])
+
+    def function(self, name):
+        m, i = self.memory, self.memory.instruction
+        masks = {"nibbles": 0xF0F0F0F0F0}
+        if name.startswith("Order "):
+            masks[name] = (1 << 8 * int(name[6:])) - 1
+        elif name[0] == "c":
+            masks[name] = sum(255 << 8 * (int(n) - 1) for n in name[1:].split("c"))
+        if name == "Order 0":
+            return lambda s: s
+        if name in masks:
+            mask = masks[name]
+            return lambda s: hash64(s, m.last & mask)
+        if name.startswith("Instruction "):
+            n = int(name[12:])
+            return lambda s: self.instruction(s, n)
+        return {
+            "Word": lambda s: hashes(s, m.words[0], m.c(1) if m.words[0] == 0 else 0),
+            "WordPair": lambda s: hashes(s, m.words[0], m.words[1], m.c(1)),
+            "WordSkip": lambda s: hashes(s, m.words[0], m.words[2], m.c(1)),
+            "Separators": lambda s: hashes(s, m.separators, min(m.words[0], 1)),
+            "Indirect": lambda s: hashes(s, m.followed[m.c(1)] & 0xFFFF, m.c(1)),
+            "Expected": lambda s: hashes(s, self.expected(1), m.c(1)),
+            "Above": lambda s: hashes(s, m.above, m.c(1), 0),
+            "Column": lambda s: hashes(s, m.above, m.column, 0),
+            "TwoAbove": lambda s: hashes(s, m.above, m.above2, 0),
+            "Echo": lambda s: hashes(s, self.echo(), m.c(1), 0),
+            "EchoAfter": lambda s: hashes(s, self.echo(), self.final.after, 1),
+            "Cell": lambda s: hashes(s, m.cell, m.c(1), m.field),
+            "CellAfter": lambda s: hashes(s, m.cell, m.cell2, m.field),
+            "Square": lambda s: hashes(s, m.above, m.above2, m.c(1)),
+            "Quad": lambda s: hashes(s, m.pos & 3, m.c(4), 0),
+            "Gradient": lambda s: hashes(s, (m.above + m.c(1) - m.left) & 255, m.column & 3, 0),
+            "Slope": lambda s: hashes(s, m.above, (m.c(1) - m.left) & 255, 0),
+            "Nesting": lambda s: hashes(s, m.brackets & 0xFFFF, m.words[0], m.c(1)),
+            "NestedPair": lambda s: hashes(s, m.brackets & 0xFFFF, m.c(1), m.c(2)),
+            "Shapes": lambda s: hashes(s, m.shapes & 0xFFF, m.words[0], 0),
+            "Outline": lambda s: hashes(s, m.shapes, 1),
+            "OutlineSeparator": lambda s: hashes(
+                s, m.shapes & 0xFFFFFF, m.separators & 255, min(m.words[0], 1)
+            ),
+            "EchoShapes": lambda s: hashes(s, self.echo(), m.shapes & 0xFFFF, 2),
+            "EchoPair": lambda s: hashes(s, self.echo(), m.c(1), m.c(2)),
+            "EchoOn": lambda s: hashes(s, self.echo(), self.final.after, m.c(1)),
+            "WordsBefore": lambda s: hashes(s, m.words[1], m.words[2], m.c(1)),
+            "WordTriple": lambda s: hashes(s, m.words[0], m.words[1], m.words[2], m.c(1)),
+            "IndirectPair": lambda s: hashes(s, m.followed[m.c(1)] & 255, m.c(1), m.c(2)),
+            "InstructionSkip": lambda s: hashes(
+                s, hashes(i.ins, i.phase(), i.opd), i.before[1], 0
+            ),
+            "Registers": lambda s: hashes(s, hashes(i.phase(), i.modrm, i.opd), 0),
+            "Opcodes": lambda s: hashes(s, hash1(i.phase(), i.op), 0, *i.before),
+            "Before": lambda s: hashes(s, i.phase(), 0, *[b >> 7 for b in i.before]),
+            "Foreseen": lambda s: hashes(s, self.expected(4), 0),
+            "LastWord": lambda s: hashes(s, m.words[1], 0),
+        }[name]
+
+
+# 10. Slots
+
+
+class Slots:
+    def __init__(self, lines, contexts, maps):
+        self.lines = lines
+        self.table = bytearray(64 * lines)
+        self.maps = [[first_entry(s) for s in range(256)] for _ in range(maps)]
+        self.map_of = [self.maps[min(i, maps - 1)] for i in range(contexts)]
+        self.line = [0] * contexts
+        self.place = []  # where the copies are from
+        self.copy = [bytearray(4) for _ in range(contexts)]
+        self.node = 1
+        self.states = [0] * contexts
+
+    def put_back(self):
+        for place, copy in zip(self.place, self.copy):
+            self.table[place : place + 4] = copy
+
+    def pick(self, contexts, c0, k):
+        self.put_back()
+        self.place = []
+        table = self.table
+        for i, z in enumerate(contexts):
+            h = hash1(z, c0)
+            if k in (0, 4):
+                self.line[i] = h * self.lines >> 32
+            t = (h * 0x2C1B3C6D) & U32
+            check, first = t >> 24, t >> 20 & 15
+            base = 64 * self.line[i]
+            places = [base + 4 * slot for slot in (first, first ^ 1, first ^ 2)]
+            for place in places:
+                if table[place] == check:
+                    break
+            else:
+                place = min(places, key=lambda p: table[p + 1])
+                table[place : place + 4] = bytes((check, 0, 0, 0))
+            self.place.append(place)
+            self.copy[i] = table[place : place + 4]
+
+    def predict(self, c0, k):
+        """The inputs st, lean and run of all contexts."""
+        self.node = node = 1 if k % 2 == 0 else 2 + (c0 & 1)
+        self.states = [copy[node] for copy in self.copy]
+        st, lean, run = [], [], []
+        for s, entries in zip(self.states, self.map_of):
+            p = entries[s] >> 16
+            x = STRETCH[p >> 4]
+            st.append(x)
+            lean.append((p - 32768) >> 5)
+            run.append(x if ONE_SIDED[s] else 0)
+        return st + lean + run
+
+    def learn(self, bit):
+        for s, entries, copy in zip(self.states, self.map_of, self.copy):
+            learn_entry(entries, s, bit, 511)
+            copy[self.node] = NEXT[s][bit]
+
+
+# 11. Match models
+
+
+class Match:
+    def __init__(self, form, h, log_positions, memory):
+        self.m, self.other, self.patience = form
+        self.memory = memory
+        self.positions = 1 << log_positions
+        self.narrow = h <= 16
+        self.table = Table(lambda _: 0)
+        self.v = 4 if h <= 12 else 8
+        self.entries = [
+            (65535 - 65536 // (3 * (x // (2 * self.v)) + 3)) << 16 for x in range(32 * self.v)
+        ]
+        self.at = self.len = self.misses = self.expected = self.after = 0
+        self.b = self.x = None
+
+    def hash(self):
+        memory, m = self.memory, self.m
+        if m <= 8:
+            h = hash64(m, memory.last << (64 - 8 * m) & 0xFFFFFFFFFFFFFFFF)
+        else:
+            h = hashes(m, *[memory.at(memory.pos - j) for j in range(1, m + 1)])
+        return (h * PHI) & U32
+
+    def common(self, a):
+        memory = self.memory
+        distance = (memory.pos - a) & U32
+        if a == 0 or distance == 0 or distance >= memory.size:
+            return 0
+        most = min(memory.size - distance, a, 400)
+        n = 0
+        while n < most and memory.at(a - 1 - n) == memory.at(memory.pos - 1 - n):
+            n += 1
+        return n
+
+    def start(self):
+        memory = self.memory
+        pos = memory.pos
+        if pos < self.m:
+            return
+        if self.expected != 0:
+            hit = self.expected == memory.c(1) + 256
+            self.misses = (self.misses << 1 | (not hit)) & U32
+            self.at = (self.at + 1) & U32
+            if ones(self.misses) > self.patience:
+                self.at = 0
+            self.len = min(self.len + 1, 400) if hit and self.at != 0 else 0
+        index = self.hash() * self.positions >> 32
+        found = self.table[index]
+        if self.narrow:
+            found = (pos - ((pos - found) & 0xFFFF)) & U32
+        self.table[index] = pos & 0xFFFF if self.narrow else pos
+        if self.at == 0 or self.len < self.m:
+            settled = self.at != 0 and ones(self.misses & 255) < 4
+            length = self.common(found)
+            if length >= (self.other if settled else self.m) and length > self.len:
+                self.at, self.len, self.misses = found, length, 0
+        if self.at == 0 or (pos - self.at) & U32 >= memory.size:
+            self.expected = self.after = 0
+        else:
+            self.expected = 256 + memory.at(self.at)
+            self.after = 0 if self.at + 1 == pos else memory.at(self.at + 1)
+
+    def bucket(self):
+        n = self.len
+        if n < 8:
+            return n
+        if n < 16:
+            return 8 + (n - 8) // 4
+        if n < 32:
+            return 10 + (n - 16) // 8
+        return 12 if n < 64 else 13 if n < 128 else 14 if n < 256 else 15
+
+    def predict(self, c0, k):
+        """Both inputs; leaves the expected bit in b, None without expectation."""
+        if self.expected >> (8 - k) != c0:
+            self.b = None
+            return [0, 0]
+        self.b = self.expected >> (7 - k) & 1
+        near = min(self.v - 1, ones(self.misses & 255))
+        self.x = (self.v * self.bucket() + near) * 2 + (k == 0)
+        p = self.entries[self.x] >> 16
+        inputs = [STRETCH[p >> 4], (p - 32768) >> 5]
+        return inputs if self.b else [-i for i in inputs]
+
+    def learn(self, bit):
+        if self.b is not None:
+            learn_entry(self.entries, self.x, bit == self.b, 255)
+
+
+# 12. Mixers
+
+
+def dot(weights, inputs):
+    """S; inputs come without the padding."""
+    products = list(map(mul, weights, inputs))
+    if len(inputs) <= 24:
+        return sum(products) >> 10
+    total = 0
+    for start in range(0, len(products), 104):
+        block = products[start : start + 104]
+        for lane in range(4):
+            total += (sum(block[2 * lane :: 8]) + sum(block[2 * lane + 1 :: 8])) >> 4
+    return total >> 6
+
+
+BYTE_CLASS = [
+    0 if c == 0 else 1 if c in (10, 13, 32) else 2 if 48 <= c <= 57 else 3 if 65 <= c <= 90
+    else 4 if 97 <= c <= 122 else 5 if c < 128 else 6 if c < 255 else 7
+    for c in range(256)
+]  # fmt: skip
+
+
+class Mixer:
+    """A weight set or a final mixer: rows, of which a context picks one."""
+
+    def __init__(self, name, weights):
+        self.name = name
+        self.rows = Table(lambda _: Row(list(weights)))
+
+    def predict(self, row, inputs):
+        self.row, self.inputs = self.rows[row], inputs
+        self.x = clamp(dot(self.row.w, inputs), -49151, 49151)
+        self.p = squash(self.x)
+
+    def learn(self, bit):
+        self.row.learn(self.inputs, bit, self.p)
+
+
+# 13. Refinement
+
+
+class Stage:
+    FIRST = [squash(2048 * i - 32768) for i in range(33)]
+
+    def __init__(self, order, log):
+        self.order, self.log = order, log
+        self.rows = Table(lambda _: list(Stage.FIRST))
+
+    def predict(self, x, last, c0):
+        big = clamp(x, -32767, 32767) + 32768
+        i, f = big >> 11, big & 2047
+        context = c0
+        if self.order > 0:
+            context = hashes(self.order, last & ((1 << 8 * self.order) - 1), c0)
+            context = (context * PHI & U32) >> (32 - self.log)
+        self.bins = bins = self.rows[context]
+        self.nearer = i + 1 if f >= 1024 else i
+        return (bins[i] * (2048 - f) + bins[i + 1] * f) >> 11
+
+    def learn(self, bit):
+        q = self.bins[self.nearer]
+        self.bins[self.nearer] = q + ((65535 - q + 63) >> 6 if bit else -q >> 6)
+
+
+class Model:
+    """2. Order of operations."""
+
+    def __init__(self, level):
+        names, sets, finals, stages, h, matches, positions, ssm, m_inputs, lines = LEVELS[level]
+        names = CONTEXTS[names]
+        n = len(names)
+        self.level = level
+        self.memory = Memory(level, h)
+        self.matches = [Match(form, h, positions, self.memory) for form in matches]
+        self.contexts = Contexts(names, IN_CODE, self.memory, self.matches)
+        self.slots = Slots(lines, n, 1 if level == 0 else n)
+        self.ssm = self.gate = None
+        if ssm:
+            rows, width, log_rows, span = ssm
+            self.rows = Contexts(CONTEXTS[rows], ROWS_IN_CODE, self.memory, self.matches)
+            self.ssm = StateSpace(width, 1 << log_rows, span)
+            self.gate = Gate(width, len(SETS[sets]))
+        weights = [49152 // (n + 6)] * n + [0] * (2 * n + 2 * len(matches) + 1)
+        if ssm:
+            weights += [4096, 0]
+        self.sets = [Mixer(name, weights) for name in SETS[sets]]
+        share = [16384 // len(self.sets)] * (len(self.sets) + (1 if ssm else 0))
+        self.finals = [Mixer(name, share) for name in SETS[finals]]
+        self.stages = [Stage(order, log) for order, log in enumerate(stages)]
+        assert m_inputs == (len(weights) + 7) // 8 * 8
+        assert lines == slot_lines(level)
+        self.start_byte()
+        self.predict()
+
+    def start_byte(self):
+        for match in self.matches:
+            match.start()
+        self.make_ready()
+
+    def make_ready(self):
+        """What follows the match models at the start of a byte."""
+        self.hashes = self.contexts.hashes()
+        if self.ssm:
+            places = [
+                ((z * PHI) & U32) * self.ssm.shared >> 32 for z in self.rows.hashes()
+            ]
+            self.ssm.start_byte(self.memory.c(1), places)
+            self.gate.start_byte(self.ssm.f)
+        self.slots.pick(self.hashes, self.memory.c0, self.memory.k)
+
+    def row(self, name):
+        """The row of a set, by the table of section 12."""
+        m, first, final = self.memory, self.matches[0], self.matches[-1]
+        z = 0 if final.b is None else 1 + final.b
+        if name == "One":
+            return 0
+        if name == "Partial":
+            return m.c0
+        if name == "PartialClass":
+            return 8 * m.c0 + BYTE_CLASS[m.c(1)]
+        if name == "Confidence":
+            return 8 * m.k + sum(s != 0 for s in self.slots.states[:7])
+        if name == "Match":
+            return 0 if first.b is None else 1 + 2 * first.bucket() + first.b
+        if name == "Matches":
+            return (16 * first.bucket() + final.bucket()) * 3 + z
+        if name == "Echo":
+            misses = final.misses
+            return ((misses & 15) * 4 + min(3, ones(misses >> 4 & 15))) * 3 + z
+        if name == "Classes":
+            c1, c2, c3 = (BYTE_CLASS[m.c(n)] for n in (1, 2, 3))
+            return (64 * c1 + 8 * c2 + c3) * 2 + (m.k >= 4)
+        if name == "Last":
+            return m.c(1)
+        if name == "Word":
+            return (hash1(m.words[0], m.c(1)) * PHI & U32) >> 20
+        i = m.instruction
+        if name == "Shapes":
+            if not m.in_code():
+                return m.shapes & 0xFFF
+            return 256 * i.kind() + ((i.before[0] >> 7 if i.part == 0 else i.op) & 255)
+        assert name == "Column"
+        if not m.in_code():
+            return m.column & 255
+        return 16 * i.kind() + 4 * (i.modrm >> 6) + 2 * i.wide + i.short
+
+    def predict(self):
+        """Leaves the probability of the next bit in p."""
+        c0, k = self.memory.c0, self.memory.k
+        inputs = self.slots.predict(c0, k)
+        for match in self.matches:
+            inputs += match.predict(c0, k)
+        inputs.append(256)
+        if self.ssm:
+            two = self.ssm.predict(c0)
+            inputs += two
+        for mixer in self.sets:
+            mixer.predict(self.row(mixer.name), inputs)
+        outputs = [mixer.x >> 4 for mixer in self.sets]
+        if self.gate:
+            outputs.append(self.gate.predict(outputs, two) >> 4)
+        if self.finals:
+            total = 0
+            for mixer in self.finals:
+                mixer.predict(self.row(mixer.name), outputs)
+                total += mixer.x
+            x = abs(total) // len(self.finals) * (1 if total >= 0 else -1)
+            p = squash(x)
+        else:
+            x, p = self.sets[0].x, self.sets[0].p
+        s = len(self.stages)
+        if s:
+            refined = [stage.predict(x, self.memory.last, c0) for stage in self.stages]
+            p = (s * p + sum(refined)) // (2 * s)
+        self.p = clamp(p, 1, 65535)
+
+    def learn(self, bit):
+        """A bit that is known."""
+        if self.ssm:
+            self.ssm.bit(bit, self.p)
+            self.gate.learn(bit)
+        for part in self.stages + self.finals + self.sets + self.matches:
+            part.learn(bit)
+        self.slots.learn(bit)
+        memory = self.memory
+        memory.c0, memory.k = 2 * memory.c0 + bit, memory.k + 1
+        if memory.k == 8:
+            if self.ssm:
+                self.gate.end_byte(self.ssm.f)
+                self.ssm.end_byte()
+            memory.push(memory.c0 & 255)
+            self.start_byte()
+        elif memory.k % 2 == 0:
+            self.slots.pick(self.hashes, memory.c0, memory.k)
+        self.predict()
+
+    def raw_byte(self, c):
+        self.memory.push(c)
+        self.start_byte()
+        self.predict()
+
+
+# 4. Memory
+
+
+def parts(level):
+    """The parts of the workspace behind the slots, and their sizes in bytes."""
+    names, sets, finals, stages, h, matches, positions, ssm, m_inputs, _ = LEVELS[level]
+    sizes = [("maps", 1024 * (1 if level == 0 else len(CONTEXTS[names])))]
+    sizes += [("weights", (2 * m_inputs + 2) * SET_ROWS[name]) for name in SETS[sets]]
+    sizes += [("final weights", 18 * SET_ROWS[name]) for name in SETS[finals]]
+    sizes += [("refinement", 66 << log) for log in stages]
+    for _ in matches:
+        sizes.append(("positions", (2 if h <= 16 else 4) << positions))
+        sizes.append(("match map", 512 if h <= 12 else 1024))
+    sizes.append(("history", 1 << h))
+    sizes.append(("side", 3584 if h >= 14 else 0))
+    if ssm:
+        rows, width, log_rows, span = ssm
+        sizes.append(("state space model", ssm_bytes(width, len(CONTEXTS[rows]), log_rows, span)))
+        sizes.append(("gate", 2 * 16 + 2 + 2 * 16 * width))
+    return sizes
+
+
+def workspace(level):
+    return (8192 << 2 * level) - (512 if level < 2 else 2048)
+
+
+def slot_lines(level):
+    return (workspace(level) - sum(size for _, size in parts(level))) // 64

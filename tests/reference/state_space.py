@@ -1,0 +1,396 @@
+"""The state space model and the gate: docs/model.md, sections 14 and 15."""
+
+from math import isqrt
+from operator import mul
+
+from basics import U32, Row, Table, clamp, squash
+
+
+def sat16(x):
+    return clamp(x, -32768, 32767)
+
+
+def bits(values):
+    """Length in bits of the largest; x < 0 counts as -1 - x."""
+    return max(max(values), -1 - min(values)).bit_length()
+
+
+def towards_zero(x, d):
+    return x // d if x >= 0 else -(-x // d)
+
+
+# 14. Memory
+
+
+def ssm_bytes(e, contexts, log_rows, span):
+    return (
+        256 * (2 * e + 4)
+        + 2 * e
+        + 2 * e
+        + 2 * 12 * e * e
+        + 24 * e
+        + 4 * e * span
+        + 6 * e * span
+        + span * (14 * e + 8 + 4 * (contexts + 1))
+        + 256 * (6 * e + 4)
+        + ((2 * e + 4) << log_rows)
+    )
+
+
+def noise_after(x):
+    return (1664525 * x + 1013904223) & U32
+
+
+# 14. Sums of products
+
+
+def sum_pairs(x, z, k):
+    """Dk(x, z)."""
+    products = list(map(mul, x, z))
+    return sum((a + b) >> k for a, b in zip(products[::2], products[1::2]))
+
+
+def sum5(x, z):
+    products = list(map(mul, x, z))
+    total = 0
+    for start in range(0, len(products), 64):
+        group = products[start : start + 64]
+        for lane in (0, 2, 4, 6):
+            total += (sum(group[lane::8]) + sum(group[lane + 1 :: 8])) >> 5
+    return total
+
+
+# 14. Sigmoid
+
+
+def sigmoid_table():
+    table = [0] * 2048
+    e = 1 << 60
+    for i in range(1025):
+        s = ((1 << 75) + ((1 << 60) + e) // 2) // ((1 << 60) + e)
+        table[1024 - i] = 32768 - s
+        if i < 1024:
+            table[1024 + i] = s
+        e = e * 1143949398276903549 >> 60
+    return table
+
+
+SIGMOID = sigmoid_table()
+assert SIGMOID[0] == 11 and SIGMOID[1024] == 16384 and SIGMOID[2047] == 32757
+
+
+def sigmoid(u):
+    return SIGMOID[(min(u + 16, 32767) >> 5) + 1024]
+
+
+# 14. Mean squares: pairs of mantissa and exponent
+
+
+def in_range(mantissa, exponent):
+    while mantissa >= 1 << 14:
+        mantissa >>= 2
+        exponent += 1
+    return mantissa, exponent
+
+
+def moved(v, target, rate):
+    y = max(v[1], target[1])
+    a = v[0] << 3 >> min(2 * (y - v[1]), 31)
+    b = target[0] << 3 >> min(2 * (y - target[1]), 31)
+    t = a + (((b - a) * rate) >> 14)
+    up = min((32 - t.bit_length() - 15) // 2, y)
+    return in_range(t << 2 * up >> 3, y - up)
+
+
+def inverse_root(z):
+    s = (z.bit_length() + 1) // 2
+    m = (z << 8) >> 2 * s
+    return isqrt((1 << 37) // (2 * m + 1)), 14 + s
+
+
+def step_size(k, x, exponent):
+    """Step 4 of moving a row."""
+    if x >= exponent:
+        k = min(k, 32767) << min(x - exponent, 8)
+    else:
+        k >>= min(exponent - x, 31)
+    return min(k, 32767)
+
+
+class Vector:
+    """A row with its meta."""
+
+    def __init__(self, r, n=0, v=(0, 0)):
+        self.r, self.n, self.v = r, n, v
+
+    def move(self, d, x, m, age):
+        if m == 0:
+            return
+        target = in_range(2 * m, x + 3)
+        n = self.n
+        self.v = target if n == 0 else moved(self.v, target, max(16384 // (n + 1), 164))
+        root, s = inverse_root(max(self.v[0], 1) * (10 + n))
+        self.n = min(n + 1, 3990)
+        k = step_size(((57750000 // 640) * age * root) >> s, x, self.v[1])
+        self.r = [sat16(r + ((((di * k) >> 16) + 1) >> 1)) for r, di in zip(self.r, d)]
+
+
+class Node:
+    """A node of the head."""
+
+    def __init__(self, w, b=0, n=0):
+        self.w, self.b, self.n = w, b, n
+
+
+class Step:
+    """What the backward pass needs of a byte."""
+
+
+class StateSpace:
+    DITHER = (0, 40503, 15470, 55973, 30940, 5907, 46410, 21377)
+
+    def __init__(self, width, shared, span):
+        self.e, self.shared, self.span = width, shared, span
+        e = width
+        self.nodes = [Node([0] * e) for _ in range(256)]
+        self.h = [0] * e
+        self.f = [0] * e
+        self.p = [[0] * (2 * e) for _ in range(3 * e)]
+        self.squares = [[(0, 0), (0, 0)] for _ in range(3 * e)]
+        self.byte_rows = self.first_byte_rows()
+        self.rows = Table(lambda _: Vector([0] * e))
+        self.steps = []  # those ended within the span
+        self.age = self.spans = self.noise = 0
+
+    def first_byte_rows(self):
+        rows, x = [], 0x2545F491
+        for _ in range(256):
+            r = []
+            for _ in range(3 * self.e):
+                x = noise_after(x)
+                r.append((((x >> 16) * 2459) >> 16) - 1229)
+            rows.append(Vector(r))
+        return rows
+
+    def start_byte(self, c1, places):
+        e = self.e
+        step = self.step = Step()
+        step.byte_row = self.byte_rows[c1]
+        step.rows = [self.rows[place] for place in places]
+
+        x = [0] * e
+        for row in step.rows:
+            x = [sat16(a + b) for a, b in zip(x, row.r)]
+        u = [-2839 + 13931 * i // e for i in range(e)] + x + [2048] * e
+        u = [sat16(a + b) for a, b in zip(u, step.byte_row.r)]
+        step.q = [clamp((v + 4) >> 3, -4095, 4095) for v in x]
+        step.q += [clamp((v + 1) >> 1, -4095, 4095) for v in self.f]
+        u = [sat16(a + (sum5(row, step.q) >> 6)) for a, row in zip(u, self.p)]
+
+        step.g, step.a, step.k_a, step.k_c, step.k_o, y = [], [], [], [], [], []
+        after = []
+        for i in range(e):
+            h, u_a, u_c, u_o = self.h[i], u[i], u[e + i], u[2 * e + i]
+            a = sigmoid(u_a)
+            c = 2 * sigmoid(sat16(2 * u_c)) - 32768
+            s = sigmoid(u_o)
+            g = (u_o * s + 16384) >> 15
+            new = (h * a + c * (32768 - a) + 16384) >> 15
+            y.append(new * g)
+            after.append(new)
+            step.a.append(a)
+            step.g.append(g)
+            step.k_a.append(((h - c) * ((a * (32768 - a)) >> 15)) >> 15)
+            step.k_c.append(((32768 - a) * (32768 - ((c * c) >> 15))) >> 15)
+            k_o = (new * (s + ((g * (32768 - s)) >> 12))) >> 15
+            step.k_o.append(clamp(k_o, -32767, 32767))
+        self.h = after
+
+        # RMS norm
+        step.shift = shift = bits([1 << 19] + y) - 13
+        y = [v >> shift for v in y]
+        m = sum_pairs(y, y, 1) // (e // 2) + ((1 << 19) >> shift) ** 2
+        step.inv = (1 << 27) // (4 * isqrt(16 * m))
+        self.f = step.f = [(v * step.inv) >> 13 for v in y]
+        step.nodes, step.errors = [], []
+
+    def predict(self, c0):
+        """The two inputs of the weight sets."""
+        self.node = node = self.nodes[c0]
+        x = clamp((sum_pairs(node.w, self.f, 1) >> 9) + node.b, -49151, 49151)
+        self.probability = squash(x)
+        return [x >> 4, (self.probability - 32768) >> 6]
+
+    def bit(self, bit, coded):
+        self.step.nodes.append(self.node)
+        self.step.errors.append(65536 * bit - ((self.probability + coded) >> 1))
+
+    def end_byte(self):
+        e, step = self.e, self.step
+        f = step.f
+        df = [0] * e
+        sizes = []
+        for node, error in zip(step.nodes, step.errors):
+            rate = ((33554 // e) * 36000) // (3000 + node.n)
+            node.n = min(node.n + 1, 33000)
+            size = clamp(((error >> 2) * rate) >> 14, -32767, 32767)
+            node.b = sat16(node.b + ((1024 * size + 32768) >> 16))
+            sizes.append(size)
+        for i in range(0, 8, 2):
+            self.noise = noise_after(self.noise)
+            pair = step.nodes[i : i + 2]
+            half = [max(error >> 1, -32767) for error in step.errors[i : i + 2]]
+            df = [
+                d + ((w0 * half[0] + w1 * half[1]) >> 3)
+                for d, w0, w1 in zip(df, pair[0].w, pair[1].w)
+            ]
+            for v in (0, 1):
+                size = sizes[i + v]
+                pair[v].w = [
+                    sat16(w + ((f[j] * size + self.dither(j, v)) >> 16))
+                    for j, w in enumerate(pair[v].w)
+                ]
+        step.down = max(0, bits(df) - 14)
+        step.df = [d >> step.down for d in df]
+        step.quiet = sum(map(abs, step.errors)) < 100
+        self.age = min(self.age + 1, 640)
+        self.steps.append(step)
+        if len(self.steps) == self.span:
+            self.end_span()
+            self.steps = []
+
+    def dither(self, i, v):
+        return ((self.noise >> 16) + self.DITHER[i % 8] + 27197 * (2 * (i // 8) + v)) & 0xFFFF
+
+    # 14. End of a span
+
+    def end_span(self):
+        e = self.e
+        columns = list(zip(*self.p))
+        carry, back = [0] * e, [0] * e
+        for step in reversed(self.steps):
+            carry, back = self.backwards(step, carry, back, columns)
+        self.move_projections()
+        self.spans = min(self.spans + 1, U32)
+
+    def backwards(self, step, carry, back, columns):
+        e = self.e
+        df = [(d << step.down) + b for d, b in zip(step.df, back)]
+        down = max(0, bits(df) - 13)
+        df = [d >> down for d in df]
+        mean = towards_zero(sum_pairs(df, step.f, 0), e) >> 10
+        z = [sat16(d - ((f * mean + 512) >> 10)) * step.inv for d, f in zip(df, step.f)]
+        up = down - 2 - step.shift
+        down = clamp(bits(z) + up - 14, 0, 12)
+        r = down - up
+        if r >= 0:
+            dy = [sat16(v >> min(r, 31)) for v in z]
+        else:
+            most = 32767 >> -r
+            dy = [sat16(clamp(v, -most, most) << -r) for v in z]
+
+        dh = [
+            clamp(c + ((d * g) >> (12 - down)), -(1 << 28), 1 << 28)
+            for c, d, g in zip(carry, dy, step.g)
+        ]
+        common = max(down, bits(dh) - 14)
+        dh = [d >> common for d in dh]
+        carry = [(d * a) >> (15 - common) for d, a in zip(dh, step.a)]
+
+        if step.quiet:
+            step.du, step.exponent = [0] * (3 * e), 0
+            return carry, [0] * e
+
+        du = [d * k for d, k in zip(dh, step.k_a)]
+        du += [d * k for d, k in zip(dh, step.k_c)]
+        du += [(d >> (common - down)) * k for d, k in zip(dy, step.k_o)]
+        narrow = max(0, bits(du) - 14)
+        step.du = du = [(d + ((1 << narrow) >> 1)) >> narrow for d in du]
+        step.exponent = x = common + narrow
+        quarter = [d >> 2 for d in du]
+        t = [sum5(column, quarter) for column in columns]
+        dx = [du[e + i] + (t[i] >> 7) for i in range(e)]
+        back = [
+            clamp(v << (x - 16) if x >= 16 else v >> (16 - x), -(1 << 29), 1 << 29)
+            for v in t[e:]
+        ]
+
+        # Rows
+        m = sum(sum_pairs(part, part, 7) for part in (du[:e], du[e : 2 * e], du[2 * e :]))
+        step.byte_row.move(du, x, m // (3 * e), self.age)
+        narrow = max(0, bits(dx) - 15)
+        dx = [max(d >> narrow, -32767) for d in dx]
+        m = sum_pairs(dx, dx, 7) // e
+        for row in step.rows:
+            row.move(dx, x + narrow, m, self.age)
+        return carry, back
+
+    def move_projections(self):
+        e = self.e
+        largest = max(step.exponent for step in self.steps)
+        dus = []
+        for step in self.steps:
+            d = min(largest - step.exponent, 15)
+            dus.append([(v + ((1 << d) >> 1)) >> d for v in step.du])
+        rate = min(193273500 // isqrt(100 + min(self.spans, 1 << 24)), 6442451)
+        mu = max(16384 // (min(self.spans, 16384) + 1), 328)
+        inputs = list(zip(*[step.q for step in self.steps]))  # over the span, for each j
+        for i, over_span in enumerate(zip(*dus)):
+            for half in (0, 1):
+                self.move_half_row(i, half, over_span, inputs, largest, rate, mu)
+
+    def move_half_row(self, i, half, du, inputs, largest, rate, mu):
+        e = self.e
+        gradient = [sum(map(mul, du, q)) for q in inputs[half * e : half * e + e]]
+        narrow = max(0, bits(gradient) - 15)
+        gradient = [max(g >> narrow, -32767) for g in gradient]
+        x = largest + narrow
+        m = sum_pairs(gradient, gradient, 7) // e
+        if m == 0:
+            return
+        target = in_range(2 * m, x + 3)
+        v = self.squares[i][half]
+        v = self.squares[i][half] = target if v == (0, 0) else moved(v, target, mu)
+        root, s = inverse_root(max(v[0], 1))
+        k = step_size((rate * root) >> s, x, v[1])
+        row = self.p[i]
+        for j, g in enumerate(gradient, half * e):
+            row[j] = max(sat16(row[j] + ((((g * k) >> 16) + 1) >> 1)), -32767)
+
+
+# 15. The gate
+
+
+class Gate:
+    def __init__(self, width, sets):
+        self.e = width
+        self.row = Row([2048] * sets + [0, 2048, 0])
+        self.vectors = [[0] * width for _ in range(sets + 3)]
+        self.sums = [0] * (sets + 3)
+
+    def start_byte(self, f):
+        self.v = [
+            clamp(sum(map(mul, vector, f)) >> 11, -32767, 32767) for vector in self.vectors
+        ]
+
+    def predict(self, outputs, two):
+        self.s = s = outputs + [77] + two
+        x = (sum(map(mul, self.row.w, s)) >> 10) + (
+            sum((v * i) >> 4 for v, i in zip(self.v, s)) >> 6
+        )
+        x = clamp(x, -49151, 49151)
+        self.p = squash(x)
+        return x
+
+    def learn(self, bit):
+        error = 65536 * bit - self.p
+        self.sums = [total + (error >> 2) * s for total, s in zip(self.sums, self.s)]
+        self.row.learn(self.s, bit, self.p)
+
+    def end_byte(self, f):
+        for j, total in enumerate(self.sums):
+            step = clamp((total * (2500 // self.e)) >> 21, -32767, 32767)
+            self.vectors[j] = [
+                sat16(v + ((step * fi + 32768) >> 16)) for v, fi in zip(self.vectors[j], f)
+            ]
+        self.sums = [0] * len(self.sums)
