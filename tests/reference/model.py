@@ -31,13 +31,15 @@ CONTEXTS = {
     "LEAN": "Order 1, Order 2, Order 3, Order 4, Order 5, Word, c2c3, Column, Nesting, Echo, Quad",
     "RICH": "Order 2, Order 3, Order 4, Order 6, Word, WordPair, WordSkip, Separators, Expected,"
     " c2, c3c4, c5c6, nibbles, TwoAbove, Echo, EchoAfter, Square, Quad, Slope, Nesting, Shapes,"
-    " Cell, Outline",
+    " Outline",
     "FEW": "Order 2, Order 3, Word, Foreseen, Column",
-    "ROWS": "Order 2, Order 3, Word, Foreseen, Order 4, LastWord, c2c3, Order 6, WordPair, Above,"
-    " Column, nibbles",
+    "SOME": "Order 2, Order 3, Word, Foreseen, Order 4, c2c3, Column, nibbles",
 }
+CONTEXTS["MANY"] = CONTEXTS["SOME"] + ", LastWord, Order 6"
+CONTEXTS["ALL"] = CONTEXTS["MANY"] + ", WordPair, Above"
 CONTEXTS["WIDE"] = CONTEXTS["RICH"] + (
-    ", Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5, WordsBefore"
+    ", Cell, Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5,"
+    " WordsBefore"
 )
 CONTEXTS["FULL"] = CONTEXTS["WIDE"] + (
     ", c2c3, c4, CellAfter, IndirectPair, c1c3, Gradient, EchoPair, Above, Column, Order 7,"
@@ -92,13 +94,13 @@ LEVELS = [
     ("B", "TWO", "One", [], 12, [(5, 16, 32)], 10, None, 16, 284),
     ("C", "TWO", "One", [], 14, [(4, 16, 32)], 12, None, 24, 1387),
     ("D", "TINY", "Partial", [8], 16, [(4, 4, 8), (5, 16, 32)], 14, ("FEW", 16, 11, 16), 40, 2918),
-    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("ROWS", 16, 13, 32), 40,
-     16314),
-    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("ROWS", 24, 14, 32), 80, 58561),
-    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("ROWS", 24, 16, 32), 80, 269353),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("ROWS", 24, 19, 32), 104, 969241),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ROWS", 32, 21, 32), 136, 3479122),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ROWS", 32, 21, 32), 136, 20780626),
+    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("SOME", 16, 13, 32), 40,
+     16322),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58585),
+    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269377),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 104, 969245),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 136, 3479122),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 136, 20780626),
 ]  # fmt: skip
 
 
