@@ -7,7 +7,7 @@ use embedded_io::{ErrorKind, ErrorType, Read, Write};
 
 use crate::dictionary::Primer;
 use crate::level::{AnyLevel, Model};
-use crate::stream::{Decoder, Encoder, Memory, Status};
+use crate::stream::{Decoder, Encoder, Memory, Status, Unread};
 
 /// What goes wrong on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,16 +164,14 @@ pub struct Reader<T, W, M = AnyLevel, const N: usize = 64, D = ()> {
     decoder: Decoder<W, M, D>,
     inner: T,
     piece: [u8; N],
-    start: usize,
-    end: usize,
-    any: bool,
+    unread: Unread,
 }
 
 impl<T: Read, W: Memory, M: Model, D: Primer, const N: usize> Reader<T, W, M, N, D> {
     /// A reader of the content of the frames in `inner`.
     pub fn new(inner: T, decoder: Decoder<W, M, D>) -> Self {
         const { assert!(N > 0) };
-        Self { decoder, inner, piece: [0; N], start: 0, end: 0, any: false }
+        Self { decoder, inner, piece: [0; N], unread: Unread::default() }
     }
 
     /// The inner reader.
@@ -188,28 +186,9 @@ impl<T: Read, W, M, D, const N: usize> ErrorType for Reader<T, W, M, N, D> {
 
 impl<T: Read, W: Memory, M: Model, D: Primer, const N: usize> Read for Reader<T, W, M, N, D> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let progress = self.decoder.decode(&self.piece[self.start..self.end], buffer)?;
-            self.start += progress.consumed;
-            if progress.produced > 0 {
-                return Ok(progress.produced);
-            }
-            if self.start == self.end {
-                // Empty first: after an error, old bytes must not come again.
-                (self.start, self.end) = (0, 0);
-                self.end = self.inner.read(&mut self.piece).map_err(Error::Inner)?;
-                if self.end == 0 {
-                    if !self.any {
-                        return Err(crate::Error::Truncated.into());
-                    }
-                    self.decoder.end()?;
-                    return Ok(0);
-                }
-                self.any = true;
-            }
-        }
+        let inner = &mut self.inner;
+        self.unread.decode(&mut self.decoder, &mut self.piece, buffer, |piece| {
+            inner.read(piece).map_err(Error::Inner)
+        })
     }
 }

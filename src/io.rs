@@ -12,7 +12,7 @@ use crate::dictionary::Primer;
 use crate::error::Error;
 use crate::level::{AnyLevel, Level};
 use crate::slice::Heap;
-use crate::stream::{Decoder, Encoder, Options, Status};
+use crate::stream::{Decoder, Encoder, Options, Status, Unread};
 
 /// Size of the buffer between the codec and the other side.
 const PIECE: usize = 16 << 10;
@@ -132,9 +132,7 @@ pub struct Reader<T, D = ()> {
     decoder: Decoder<Heap, AnyLevel, D>,
     inner: T,
     piece: Box<[u8; PIECE]>,
-    start: usize,
-    end: usize,
-    any: bool,
+    unread: Unread,
 }
 
 impl<T: Read> Reader<T> {
@@ -146,7 +144,7 @@ impl<T: Read> Reader<T> {
     /// A reader that knows `dictionary`, for the frames that need it.
     pub fn with_dictionary<D: Primer>(inner: T, limit: Level, dictionary: D) -> Reader<T, D> {
         let decoder = Decoder::with_dictionary(limit, dictionary, Heap::new());
-        Reader { decoder, inner, piece: Box::new([0; PIECE]), start: 0, end: 0, any: false }
+        Reader { decoder, inner, piece: Box::new([0; PIECE]), unread: Unread::default() }
     }
 }
 
@@ -167,28 +165,7 @@ impl<T: Read, D: Primer> Reader<T, D> {
 
 impl<T: Read, D: Primer> Read for Reader<T, D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let progress = self.decoder.decode(&self.piece[self.start..self.end], buffer)?;
-            self.start += progress.consumed;
-            if progress.produced > 0 {
-                return Ok(progress.produced);
-            }
-            if self.start == self.end {
-                // Empty first: after an error, old bytes must not come again.
-                (self.start, self.end) = (0, 0);
-                self.end = self.inner.read(&mut self.piece[..])?;
-                if self.end == 0 {
-                    if !self.any {
-                        return Err(Error::Truncated.into());
-                    }
-                    self.decoder.end()?;
-                    return Ok(0);
-                }
-                self.any = true;
-            }
-        }
+        let (inner, piece) = (&mut self.inner, &mut self.piece[..]);
+        self.unread.decode(&mut self.decoder, piece, buffer, |piece| inner.read(piece))
     }
 }

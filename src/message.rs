@@ -9,7 +9,7 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
-use crate::dictionary::{Dictionary, check};
+use crate::dictionary::{Dictionary, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::frame::Crc32;
@@ -40,6 +40,11 @@ enum End {
 }
 
 impl End {
+    /// How messages that begin with this dictionary do.
+    fn of(dictionary: Option<Dictionary>) -> Self {
+        dictionary.map_or(Self::Flags, |dictionary| Self::Newline(dictionary.end_p()))
+    }
+
     /// Probability of the end flag after `len` bytes, the last of them `last`;
     /// `None` where there is no flag.
     #[inline]
@@ -80,19 +85,12 @@ impl End {
 /// ```
 pub fn compress_message<M: Model>(
     level: Level,
-    mut memory: impl Memory,
+    memory: impl Memory,
     message: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
     check::<M>(level, None)?;
-    if message.is_empty() {
-        return Ok(0);
-    }
-    memory.prepare(level.workspace())?;
-    let memory = memory.bytes(level.workspace());
-    let mut model = M::BLANK;
-    model.start(level, memory);
-    encode(&mut model, memory, End::Flags, message, output)
+    encode::<M>(level, None, memory, message, output)
 }
 
 /// Decompresses what [`compress_message`] made at the same level; returns the
@@ -104,19 +102,12 @@ pub fn compress_message<M: Model>(
 /// damage goes unnoticed: the bare form has no checksum.
 pub fn decompress_message<M: Model>(
     level: Level,
-    mut memory: impl Memory,
+    memory: impl Memory,
     input: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
     check::<M>(level, None)?;
-    if let Some(len) = unstore(input, output)? {
-        return Ok(len);
-    }
-    memory.prepare(level.workspace())?;
-    let memory = memory.bytes(level.workspace());
-    let mut model = M::BLANK;
-    model.start(level, memory);
-    decode(&mut model, memory, End::Flags, input, output)
+    decode::<M>(level, None, memory, input, output)
 }
 
 /// Messages that begin with the dictionary, each decodable alone.
@@ -129,7 +120,7 @@ impl Dictionary<'_> {
     /// dictionary's level, [`Error::OutputFull`].
     pub fn compress<M: Model>(
         &self,
-        mut memory: impl Memory,
+        memory: impl Memory,
         message: &[u8],
         output: &mut [u8],
     ) -> Result<usize, Error> {
@@ -139,15 +130,7 @@ impl Dictionary<'_> {
             [tag, rest @ ..] => (Some(tag), rest),
             [] => return Err(Error::OutputFull),
         };
-        let mut len = 0;
-        if !message.is_empty() {
-            memory.prepare(self.level().workspace())?;
-            let memory = memory.bytes(self.level().workspace());
-            let mut model = M::BLANK;
-            self.prime(&mut model, memory);
-            let end = End::Newline(self.end_p());
-            len = encode(&mut model, memory, end, message, output)?;
-        }
+        let len = encode::<M>(self.level(), Some(*self), memory, message, output)?;
         let Some(tag) = tag else {
             return Ok(len);
         };
@@ -167,7 +150,7 @@ impl Dictionary<'_> {
     /// them nearly all does.
     pub fn decompress<M: Model>(
         &self,
-        mut memory: impl Memory,
+        memory: impl Memory,
         input: &[u8],
         output: &mut [u8],
     ) -> Result<usize, Error> {
@@ -178,16 +161,7 @@ impl Dictionary<'_> {
             [_, code @ .., sum] => (code, Some(*sum)),
             _ => return Err(Error::Truncated),
         };
-        let len = match unstore(code, output)? {
-            Some(len) => len,
-            None => {
-                memory.prepare(self.level().workspace())?;
-                let memory = memory.bytes(self.level().workspace());
-                let mut model = M::BLANK;
-                self.prime(&mut model, memory);
-                decode(&mut model, memory, End::Newline(self.end_p()), code, output)?
-            }
-        };
+        let len = decode::<M>(self.level(), Some(*self), memory, code, output)?;
         let message = output.get(..len).unwrap_or_default();
         match sum {
             Some(sum) if sum != self.check_of(message) => Err(Error::Checksum),
@@ -203,14 +177,22 @@ impl Dictionary<'_> {
     }
 }
 
-/// Codes a message that is not empty, or stores it where that is shorter.
+/// Codes a message, or stores it where that is shorter.
 fn encode<M: Model>(
-    model: &mut M,
-    memory: &mut [u8],
-    end: End,
+    level: Level,
+    dictionary: Option<Dictionary>,
+    mut memory: impl Memory,
     message: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
+    if message.is_empty() {
+        return Ok(0);
+    }
+    memory.prepare(level.workspace())?;
+    let memory = memory.bytes(level.workspace());
+    let mut model = M::BLANK;
+    begin(level, dictionary, &mut model, memory);
+    let end = End::of(dictionary);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
     let mut len = 0;
@@ -224,7 +206,7 @@ fn encode<M: Model>(
     let mark = [b'\n'];
     for (i, &byte) in message.iter().chain(mark.iter().take(end.mark())).enumerate() {
         let flag = end.flag(i, last);
-        encode_byte(byte, flag, &mut coder, model, memory, &mut fallback, &mut emit);
+        encode_byte(byte, flag, &mut coder, &mut model, memory, &mut fallback, &mut emit);
         last = byte;
     }
     if let Some(p) = end.flag(message.len() + end.mark(), last) {
@@ -241,28 +223,27 @@ fn encode<M: Model>(
     if len > output.len() { Err(Error::OutputFull) } else { Ok(len) }
 }
 
-/// The length of a message that is empty or stored, copied to `output`; `None`
-/// if it is coded.
-fn unstore(input: &[u8], output: &mut [u8]) -> Result<Option<usize>, Error> {
-    match input {
-        [] => Ok(Some(0)),
-        [STORED, message @ ..] => {
-            let output = output.get_mut(..message.len()).ok_or(Error::OutputFull)?;
-            output.copy_from_slice(message);
-            Ok(Some(message.len()))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Decodes a message that is neither empty nor stored.
+/// Decodes a message, or copies one that is stored; returns its length.
 fn decode<M: Model>(
-    model: &mut M,
-    memory: &mut [u8],
-    end: End,
+    level: Level,
+    dictionary: Option<Dictionary>,
+    mut memory: impl Memory,
     input: &[u8],
     output: &mut [u8],
 ) -> Result<usize, Error> {
+    match input {
+        [] => return Ok(0),
+        [STORED, message @ ..] => {
+            output.get_mut(..message.len()).ok_or(Error::OutputFull)?.copy_from_slice(message);
+            return Ok(message.len());
+        }
+        _ => {}
+    }
+    memory.prepare(level.workspace())?;
+    let memory = memory.bytes(level.workspace());
+    let mut model = M::BLANK;
+    begin(level, dictionary, &mut model, memory);
+    let end = End::of(dictionary);
     let mut fallback = Fallback::new();
     let mut read = 0;
     // Zeros follow the end, but no more than the decoder reads ahead.

@@ -116,9 +116,8 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
     pub fn with_dictionary<D: Primer>(
         level: Level,
         dictionary: D,
-        mut memory: W,
+        memory: W,
     ) -> Result<PacketEncoder<W, M, D>, Error> {
-        prepare::<M>(level, &dictionary, &mut memory)?;
         let (model, fallback) = (M::BLANK, Fallback::new());
         let mut result = Ok(PacketEncoder {
             memory,
@@ -129,9 +128,9 @@ impl<W: Memory, M: Model> PacketEncoder<W, M> {
             packet: None,
             carried: None,
         });
+        // Started where it will stay: the result is large.
         if let Ok(encoder) = &mut result {
-            let memory = encoder.memory.bytes(level.workspace());
-            begin(level, encoder.primer.dictionary(), &mut encoder.model, memory);
+            encoder.restart()?;
         }
         result
     }
@@ -147,9 +146,7 @@ impl<W: Memory, M: Model, D: Primer> PacketEncoder<W, M, D> {
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        prepare::<M>(self.level, &self.primer, &mut self.memory)?;
-        let memory = self.memory.bytes(self.level.workspace());
-        begin(self.level, self.primer.dictionary(), &mut self.model, memory);
+        start(self.level, &self.primer, &mut self.model, &mut self.memory)?;
         (self.fallback, self.packet, self.carried) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -268,9 +265,8 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
     pub fn with_dictionary<D: Primer>(
         level: Level,
         dictionary: D,
-        mut memory: W,
+        memory: W,
     ) -> Result<PacketDecoder<W, M, D>, Error> {
-        prepare::<M>(level, &dictionary, &mut memory)?;
         let (model, fallback) = (M::BLANK, Fallback::new());
         let mut result = Ok(PacketDecoder {
             memory,
@@ -282,8 +278,7 @@ impl<W: Memory, M: Model> PacketDecoder<W, M> {
             failed: None,
         });
         if let Ok(decoder) = &mut result {
-            let memory = decoder.memory.bytes(level.workspace());
-            begin(level, decoder.primer.dictionary(), &mut decoder.model, memory);
+            decoder.restart()?;
         }
         result
     }
@@ -295,9 +290,7 @@ impl<W: Memory, M: Model, D: Primer> PacketDecoder<W, M, D> {
     /// # Errors
     /// None, if it could be made.
     pub fn restart(&mut self) -> Result<(), Error> {
-        prepare::<M>(self.level, &self.primer, &mut self.memory)?;
-        let memory = self.memory.bytes(self.level.workspace());
-        begin(self.level, self.primer.dictionary(), &mut self.model, memory);
+        start(self.level, &self.primer, &mut self.model, &mut self.memory)?;
         (self.fallback, self.packet, self.failed) = (Fallback::new(), None, None);
         Ok(())
     }
@@ -387,12 +380,15 @@ impl<M: Model> Bits<'_, M> {
     }
 }
 
-/// Clears the memory for a model that begins with `primer`.
-fn prepare<M: Model>(
+/// Makes `model` the one of `level` that begins with `primer`.
+fn start<M: Model>(
     level: Level,
     primer: &impl Primer,
+    model: &mut M,
     memory: &mut impl Memory,
 ) -> Result<(), Error> {
     check::<M>(level, primer.dictionary())?;
-    memory.prepare(level.workspace())
+    memory.prepare(level.workspace())?;
+    begin(level, primer.dictionary(), model, memory.bytes(level.workspace()));
+    Ok(())
 }

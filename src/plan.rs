@@ -476,20 +476,13 @@ pub(crate) const LEVELS: [Plan; 10] = {
             &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches, S::Last];
         plan
     }
-    const fn with_few(mut plan: Plan, width: usize, rows: usize) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 16, contexts: FEW_ROWS });
-        plan
-    }
-    const fn with_some(mut plan: Plan, width: usize, rows: usize) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: SOME_ROWS });
-        plan
-    }
-    const fn with_many(mut plan: Plan, width: usize, rows: usize) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: MANY_ROWS });
-        plan
-    }
-    const fn with_all(mut plan: Plan, width: usize, rows: usize) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts: ALL_ROWS });
+    const fn with_ssm(
+        mut plan: Plan,
+        contexts: &'static [Context],
+        width: usize,
+        rows: usize,
+    ) -> Plan {
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts });
         plan
     }
     [
@@ -529,53 +522,45 @@ pub(crate) const LEVELS: [Plan; 10] = {
             code: false,
             ssm: None,
         },
-        with_few(
-            Plan {
-                contexts: &[
-                    Order(0),
-                    Order(1),
-                    Order(2),
-                    Order(3),
-                    Order(4),
-                    Word,
-                    Sparse(0b0110),
-                    Column,
-                    Nesting,
-                    Echo,
-                ],
-                maps: 10,
-                selectors: &[S::Match, S::Confidence, S::Partial, S::Echo],
-                final_selectors: &[S::Partial],
-                stages: &[8],
-                history: 16,
-                matches: const { &[Finder::latest(4), Finder::keeping(5)] },
-                match_log2: 14,
-                code: false,
-                ssm: None,
-            },
-            16,
-            1 << 11,
-        ),
-        with_some(
-            Plan {
-                contexts: LEAN,
-                maps: LEAN.len(),
-                selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
-                final_selectors: &[S::Partial, S::Confidence],
-                stages: &[8, 10],
-                history: 17,
-                matches: const { &[Finder::latest(6), Finder::keeping(5)] },
-                match_log2: 14,
-                code: false,
-                ssm: None,
-            },
-            16,
-            1 << 13,
-        ),
-        with_some(coarse(rich(RICH, 20, &[8, 11, 11])), 24, 1 << 14),
-        with_some(rich(RICH, 22, &[8, 11, 12]), 24, 1 << 16),
-        with_many(rich(WIDE, 24, &[8, 11, 12]), 24, 1 << 19),
-        with_all(deep(rich(FULL, 26, &[8, 11, 12])), 32, 1 << 21),
-        with_all(deep(rich(FULL, 28, &[8, 11, 12])), 32, 1 << 21),
+        Plan {
+            contexts: &[
+                Order(0),
+                Order(1),
+                Order(2),
+                Order(3),
+                Order(4),
+                Word,
+                Sparse(0b0110),
+                Column,
+                Nesting,
+                Echo,
+            ],
+            maps: 10,
+            selectors: &[S::Match, S::Confidence, S::Partial, S::Echo],
+            final_selectors: &[S::Partial],
+            stages: &[8],
+            history: 16,
+            matches: const { &[Finder::latest(4), Finder::keeping(5)] },
+            match_log2: 14,
+            code: false,
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
+        },
+        Plan {
+            contexts: LEAN,
+            maps: LEAN.len(),
+            selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
+            final_selectors: &[S::Partial, S::Confidence],
+            stages: &[8, 10],
+            history: 17,
+            matches: const { &[Finder::latest(6), Finder::keeping(5)] },
+            match_log2: 14,
+            code: false,
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
+        },
+        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
+        with_ssm(rich(RICH, 22, &[8, 11, 12]), SOME_ROWS, 24, 1 << 16),
+        with_ssm(rich(WIDE, 24, &[8, 11, 12]), MANY_ROWS, 24, 1 << 19),
+        with_ssm(deep(rich(FULL, 26, &[8, 11, 12])), ALL_ROWS, 32, 1 << 21),
+        with_ssm(deep(rich(FULL, 28, &[8, 11, 12])), ALL_ROWS, 32, 1 << 21),
     ]
 };

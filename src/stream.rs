@@ -950,3 +950,56 @@ impl Io<'_> {
         Some(byte)
     }
 }
+
+/// Where a reader is in the piece of code that it has read last.
+#[cfg(any(feature = "std", feature = "embedded-io"))]
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    start: usize,
+    end: usize,
+    /// Whether anything was ever read.
+    any: bool,
+}
+
+#[cfg(any(feature = "std", feature = "embedded-io"))]
+impl Unread {
+    /// Forgets the rest of the piece, for the reader has moved.
+    #[cfg(feature = "std")]
+    pub(crate) fn forget(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    /// Decodes into `buffer` what `read` gives by way of `piece`; returns how
+    /// many bytes, 0 at the end.
+    pub(crate) fn decode<W: Memory, M: Model, D: Primer, E: From<Error>>(
+        &mut self,
+        decoder: &mut Decoder<W, M, D>,
+        piece: &mut [u8],
+        buffer: &mut [u8],
+        mut read: impl FnMut(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let progress = decoder.decode(&piece[self.start..self.end], buffer)?;
+            self.start += progress.consumed;
+            if progress.produced > 0 {
+                return Ok(progress.produced);
+            }
+            if self.start == self.end {
+                // Empty first: after an error, old bytes must not come again.
+                (self.start, self.end) = (0, 0);
+                self.end = read(piece)?;
+                if self.end == 0 {
+                    if !self.any {
+                        return Err(Error::Truncated.into());
+                    }
+                    decoder.end()?;
+                    return Ok(0);
+                }
+                self.any = true;
+            }
+        }
+    }
+}

@@ -101,7 +101,7 @@ impl<T: Read + Seek> SeekReader<T> {
             // First what cannot fail: after an error the reader is nowhere.
             self.at = u64::MAX;
             self.reader.decoder = Decoder::new(self.limit, Heap::new());
-            (self.reader.start, self.reader.end) = (0, 0);
+            self.reader.unread.forget();
             self.reader.inner.seek(SeekFrom::Start(code))?;
             self.at = content;
         }

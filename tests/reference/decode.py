@@ -215,10 +215,8 @@ def end_probability(i):
 
 
 def decode_message(level, data):
-    if not data:
-        return b""
-    if data[0] == 0xFF:
-        return data[1:]
+    if not data or data[0] == 0xFF:
+        return data[1:]  # empty or stored
     coder = Decoder(data, 0, high=0xFEFFFFFF, zeros=4)
     return decode_to_end(coder, Model(level), Account(), bytearray())
 
@@ -279,9 +277,7 @@ def decode_message_of(dictionary, data):
 
 
 def decode_lines(dictionary, data):
-    if not data:
-        return b""
-    if data[0] == 0xFF:
+    if not data or data[0] == 0xFF:
         return data[1:]
     coder = Decoder(data, 0, high=0xFEFFFFFF, zeros=4)
     model, account = dictionary.model(), Account()
