@@ -122,6 +122,7 @@ macro_rules! levels {
                 { PLANS[$level].matches.len() },
                 { PLANS[$level].recurrent() },
                 { PLANS[$level].width() },
+                { PLANS[$level].selectors.len() },
             >;
             impl Model for $name {}
         )*
@@ -234,10 +235,18 @@ pub struct Fixed<
     const K: usize,
     const S: usize,
     const E: usize,
->(Predictor<L, N, M, K, S, E>);
+    const W: usize,
+>(Predictor<L, N, M, K, S, E, W>);
 
-impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize, const E: usize>
-    ModelCore for Fixed<L, N, M, K, S, E>
+impl<
+    const L: usize,
+    const N: usize,
+    const M: usize,
+    const K: usize,
+    const S: usize,
+    const E: usize,
+    const W: usize,
+> ModelCore for Fixed<L, N, M, K, S, E, W>
 {
     const BLANK: Self = Self(Predictor::BLANK);
 

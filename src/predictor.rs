@@ -20,8 +20,6 @@ use crate::plan::{
 use crate::refinement::{self, Stage};
 use crate::ssm::{self, Ssm};
 
-/// Most weight sets of any level.
-const MAX_SETS: usize = 7;
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
 /// Most refinement stages of any level.
@@ -36,9 +34,10 @@ const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 511;
 
-/// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models
-/// and `S` (0 or 1) state space models of width `E`; all follow from the level. Its
-/// tables live in a slice passed to each call, always the same one.
+/// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models,
+/// `S` (0 or 1) state space models of width `E` and `W` weight sets; all follow
+/// from the level. Its tables live in a slice passed to each call, always the same
+/// one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
     const L: usize,
@@ -47,6 +46,7 @@ pub(crate) struct Predictor<
     const K: usize,
     const S: usize,
     const E: usize,
+    const W: usize,
 > {
     p: u32,
     recent: Recent,
@@ -58,8 +58,8 @@ pub(crate) struct Predictor<
     states: [u8; N],
     matches: [Match; K],
     inputs: [i16; M],
-    rows: [u16; MAX_SETS],
-    set_p: [u16; MAX_SETS],
+    rows: [u16; W],
+    set_p: [u16; W],
     final_inputs: [i16; FINAL_INPUTS],
     final_p: [u16; MAX_FINALS],
     final_rows: [u16; MAX_FINALS],
@@ -88,13 +88,20 @@ struct Tables<'a> {
     gate: &'a mut [u8],
 }
 
-impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: usize, const E: usize>
-    Predictor<L, N, M, K, S, E>
+impl<
+    const L: usize,
+    const N: usize,
+    const M: usize,
+    const K: usize,
+    const S: usize,
+    const E: usize,
+    const W: usize,
+> Predictor<L, N, M, K, S, E, W>
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
         assert!(plan.contexts.len() == N && plan.inputs() == M);
-        assert!(plan.selectors.len() <= MAX_SETS && plan.stages.len() <= MAX_STAGES);
+        assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
         assert!(plan.matches.len() == K && plan.recurrent() == S && plan.width() == E);
@@ -155,8 +162,8 @@ impl<const L: usize, const N: usize, const M: usize, const K: usize, const S: us
         states: [0; N],
         matches: [Match::NONE; K],
         inputs: [0; M],
-        rows: [0; MAX_SETS],
-        set_p: [32768; MAX_SETS],
+        rows: [0; W],
+        set_p: [32768; W],
         final_inputs: [0; FINAL_INPUTS],
         final_p: [32768; MAX_FINALS],
         final_rows: [0; MAX_FINALS],
@@ -564,6 +571,7 @@ mod tests {
                 { PLAN.matches.len() },
                 { PLAN.recurrent() },
                 { PLAN.width() },
+                { PLAN.selectors.len() },
             >::BLANK;
             left.start(&mut memory);
             for byte in $content {
