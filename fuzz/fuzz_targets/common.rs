@@ -19,13 +19,16 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// 0 to 3, mostly 0: executions count, and higher levels are the same code.
+    /// 0 to 5, mostly 0: executions count, and higher levels are the same code.
+    /// Level 5 is the lowest that looks for machine code.
     pub fn level(&self) -> Level {
         let number = match self.level {
             0..160 => 0,
             160..224 => 1,
-            224..252 => 2,
-            252..=255 => 3,
+            224..248 => 2,
+            248..253 => 3,
+            253..255 => 4,
+            255 => 5,
         };
         Level::new(number).unwrap()
     }
