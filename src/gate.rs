@@ -34,10 +34,10 @@ impl Gate {
     pub(crate) const NONE: Self =
         Self { inputs: [0; GATE_INPUTS], added: [0; GATE_INPUTS], sums: [0; GATE_INPUTS], p: 0 };
 
-    /// A fresh gate in zeroed `memory`; `weight` gives the first weights, Q14.
-    pub(crate) fn new(memory: &mut [u8], weight: impl Fn(usize) -> i16) -> Self {
+    /// A fresh gate in zeroed `memory`, with its first weights, Q14.
+    pub(crate) fn new(memory: &mut [u8], first: &[i16; GATE_INPUTS]) -> Self {
         let (row, _) = memory.split_at_mut(row_bytes(GATE_INPUTS));
-        mixer::reset(row, GATE_INPUTS, weight);
+        mixer::reset(row, first);
         Self { p: 32768, ..Self::NONE }
     }
 
@@ -96,7 +96,7 @@ mod tests {
 
     fn fresh() -> (Gate, Vec<u8>) {
         let mut memory = vec![0; bytes(WIDTH)];
-        let gate = Gate::new(&mut memory, |i| if i < 2 { 8192 } else { 0 });
+        let gate = Gate::new(&mut memory, &core::array::from_fn(|i| if i < 2 { 8192 } else { 0 }));
         (gate, memory)
     }
 

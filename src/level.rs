@@ -101,6 +101,8 @@ pub(crate) trait ModelCore: Sized {
     fn update(&mut self, bit: bool, memory: &mut [u8]);
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
+    /// How much each part says; see [`Evidence`](crate::stream::Evidence).
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 3];
     /// What content passes on its way to the model, or from it, if there are
     /// filters with this one.
     #[inline]
@@ -123,6 +125,7 @@ macro_rules! levels {
                 { PLANS[$level].recurrent() },
                 { PLANS[$level].width() },
                 { PLANS[$level].selectors.len() },
+                { PLANS[$level].runs() },
             >;
             impl Model for $name {}
         )*
@@ -201,6 +204,12 @@ macro_rules! levels {
                 }
             }
 
+            fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+                match &self.0 {
+                    $($each::$name(model) => model.evidence(memory),)*
+                }
+            }
+
             #[inline]
             fn stage(&mut self) -> Option<&mut Stage> {
                 Some(&mut self.1)
@@ -236,7 +245,8 @@ pub struct Fixed<
     const S: usize,
     const E: usize,
     const W: usize,
->(Predictor<L, N, M, K, S, E, W>);
+    const R: usize,
+>(Predictor<L, N, M, K, S, E, W, R>);
 
 impl<
     const L: usize,
@@ -246,7 +256,8 @@ impl<
     const S: usize,
     const E: usize,
     const W: usize,
-> ModelCore for Fixed<L, N, M, K, S, E, W>
+    const R: usize,
+> ModelCore for Fixed<L, N, M, K, S, E, W, R>
 {
     const BLANK: Self = Self(Predictor::BLANK);
 
@@ -278,6 +289,10 @@ impl<
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
+    }
+
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+        self.0.evidence(memory)
     }
 }
 
@@ -320,6 +335,10 @@ impl<M: Model> ModelCore for Filtered<M> {
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
+    }
+
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+        self.0.evidence(memory)
     }
 
     #[inline]

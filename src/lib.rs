@@ -12,6 +12,7 @@ extern crate std;
 #[doc(hidden)]
 pub mod ablation;
 mod bit_history;
+mod byte_run;
 mod code;
 mod coder;
 mod context;
@@ -55,7 +56,7 @@ pub use packet::{PacketDecoder, PacketEncoder};
 #[cfg(feature = "alloc")]
 pub use slice::{Heap, compress, decompress, decompress_limited};
 pub use slice::{compress_into, decompress_into, max_frame_len};
-pub use stream::{Decoder, Encoder, Memory, Options, Progress, Status};
+pub use stream::{Decoder, Encoder, Evidence, Memory, Options, Progress, Status};
 
 /// The code in the readme and in docs/ compiles and runs.
 #[cfg(all(doctest, feature = "std"))]

@@ -180,13 +180,14 @@ pub(crate) fn clip(x: i32) -> (i32, u32) {
     (x, squash(x))
 }
 
-/// Sets all weights of all rows to those of `weight` (Q14), uses to 0.
-pub(crate) fn reset(rows: &mut [u8], inputs: usize, weight: impl Fn(usize) -> i16) {
-    for row in rows.chunks_exact_mut(row_bytes(inputs)) {
-        for (i, bytes) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let w = if i < inputs { weight(i) } else { 0 };
+/// Sets the weights of all rows to `first` (Q14), uses to 0.
+pub(crate) fn reset(rows: &mut [u8], first: &[i16]) {
+    for row in rows.chunks_exact_mut(row_bytes(first.len())) {
+        let (weights, uses) = row.split_at_mut(2 * first.len());
+        for (bytes, w) in weights.as_chunks_mut::<2>().0.iter_mut().zip(first) {
             *bytes = w.to_le_bytes();
         }
+        uses.fill(0);
     }
 }
 

@@ -60,6 +60,22 @@ pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> (u32, [u8; SLOT]) {
     ((worst * SLOT) as u32, slots[worst])
 }
 
+/// The contents of the slot that [`find_slot`] would find, or zeros.
+#[inline]
+pub(crate) fn peek_slot(line: &[u8; LINE], hash: u32) -> [u8; SLOT] {
+    let (slots, _) = line.as_chunks::<SLOT>();
+    let (check, first) = ((hash >> 24) as u8, (hash >> 20) as usize & (LINE / SLOT - 1));
+    let mut probes = [0, 1, 2].iter().map(|probe| slots[first ^ probe]);
+    probes.find(|slot| slot[0] == check).unwrap_or_default()
+}
+
+/// The hash by which a slot of `context` is found in its line: that for the bits
+/// of the byte in `partial`, or, with 0, that of its byte run.
+#[inline]
+pub(crate) fn slot_hash(context: u32, partial: u32) -> u32 {
+    hash(context, partial).wrapping_mul(0x2C1B_3C6D)
+}
+
 /// The history after `bit`.
 #[inline]
 pub(crate) fn next_state(state: u8, bit: bool) -> u8 {

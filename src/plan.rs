@@ -5,7 +5,7 @@ use crate::context::SIDE;
 use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
-use crate::{gate, matching, mixer, ngram::map, refinement, ssm};
+use crate::{byte_run, gate, matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
 /// before.
@@ -151,6 +151,8 @@ const fn rows(selectors: &[Selector]) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) contexts: &'static [Context],
+    /// Whether the contexts have byte runs.
+    pub(crate) byte_runs: bool,
     pub(crate) selectors: &'static [Selector],
     /// Sets of adaptive probabilities; the last serves all contexts beyond.
     pub(crate) maps: usize,
@@ -214,9 +216,15 @@ impl Plan {
     /// Mixer inputs without padding.
     pub(crate) const fn used(&self) -> usize {
         self.contexts.len() * CONTEXT_INPUTS
+            + self.runs()
             + self.matches.len() * MATCH_INPUTS
             + 1
             + self.recurrent() * ssm::INPUTS
+    }
+
+    /// Contexts with byte runs.
+    pub(crate) const fn runs(&self) -> usize {
+        if self.byte_runs { self.contexts.len() } else { 0 }
     }
 
     /// Inputs of the final mixers without padding: a set each, and the gate.
@@ -261,6 +269,7 @@ impl Plan {
         }
         Layout {
             maps: self.maps * 256 * map::ENTRY,
+            run_maps: self.runs() * byte_run::ENTRIES * byte_run::ENTRY,
             weights: self.rows() * row_bytes(self.inputs()),
             final_weights: self.final_rows() * row_bytes(FINAL_INPUTS),
             stages,
@@ -282,6 +291,7 @@ impl Plan {
 /// Sizes of the parts of a level's memory, in bytes.
 pub(crate) struct Layout {
     pub(crate) maps: usize,
+    pub(crate) run_maps: usize,
     pub(crate) weights: usize,
     pub(crate) final_weights: usize,
     pub(crate) stages: usize,
@@ -295,6 +305,7 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) const fn bytes(&self) -> usize {
         self.maps
+            + self.run_maps
             + self.weights
             + self.final_weights
             + self.stages
@@ -448,6 +459,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     const fn rich(contexts: &'static [Context], history: u32, stages: &'static [u32]) -> Plan {
         Plan {
             contexts,
+            byte_runs: contexts.len() > RICH.len(),
             maps: contexts.len(),
             selectors: &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
@@ -488,6 +500,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     [
         Plan {
             contexts: &[Order(0), Order(1)],
+            byte_runs: false,
             maps: 1,
             selectors: &[S::One],
             final_selectors: &[S::One],
@@ -500,6 +513,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2), Word],
+            byte_runs: false,
             maps: 4,
             selectors: &[S::Match, S::Confidence],
             final_selectors: &[S::One],
@@ -512,6 +526,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
+            byte_runs: false,
             maps: 6,
             selectors: &[S::Match, S::Confidence],
             final_selectors: &[S::One],
@@ -535,6 +550,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 Nesting,
                 Echo,
             ],
+            byte_runs: false,
             maps: 10,
             selectors: &[S::Match, S::Confidence, S::Partial, S::Echo],
             final_selectors: &[S::Partial],
@@ -547,6 +563,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: LEAN,
+            byte_runs: false,
             maps: LEAN.len(),
             selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
             final_selectors: &[S::Partial, S::Confidence],

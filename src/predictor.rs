@@ -6,13 +6,16 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
+use crate::byte_run::{self, ByteRuns};
 use crate::context::Recent;
 use crate::gate::Gate;
 use crate::level::Level;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
 use crate::mixer::{self, row_bytes};
-use crate::ngram::{LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state};
+use crate::ngram::{
+    LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state, peek_slot, slot_hash,
+};
 use crate::plan::{
     CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
     in_code, in_code_rows,
@@ -34,9 +37,34 @@ const CACHE: usize = 32 << 10;
 /// Bits after which an adaptive probability no longer slows down.
 const MAP_LIMIT: u32 = 511;
 
+/// First weights, Q14.
+struct First {
+    /// For the contexts together: stretch, and stretch of one-sided histories.
+    stretch: i16,
+    run: i16,
+    repeat: [i16; MATCH_INPUTS],
+    bias: i16,
+    ssm: [i16; ssm::INPUTS],
+    /// Of the final mixers: for the weight sets together, and for the gate.
+    set: i16,
+    gate: i16,
+}
+
+/// What the weights came to on average over the first 64 KB of 44 files of many
+/// kinds, none of them of a benchmark: much the same at levels 3 to 7.
+const FIRST: First = First {
+    stretch: 10000,
+    run: 20000,
+    repeat: [2500, -700],
+    bias: 1500,
+    ssm: [7800, -5400],
+    set: 4800,
+    gate: 11000,
+};
+
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models,
-/// `S` (0 or 1) state space models of width `E` and `W` weight sets; all follow
-/// from the level. Its tables live in a slice passed to each call, always the same
+/// `S` (0 or 1) state space models of width `E`, `W` weight sets and `R` byte runs;
+/// all follow from the level. Its tables live in a slice passed to each call, always the same
 /// one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
@@ -47,6 +75,7 @@ pub(crate) struct Predictor<
     const S: usize,
     const E: usize,
     const W: usize,
+    const R: usize,
 > {
     p: u32,
     recent: Recent,
@@ -65,6 +94,7 @@ pub(crate) struct Predictor<
     final_rows: [u16; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
     recurrent: [Recurrent; S],
+    byte_runs: ByteRuns<R>,
 }
 
 /// The state space model and the gate that goes with it.
@@ -78,6 +108,7 @@ struct Recurrent {
 struct Tables<'a> {
     slots: &'a mut [u8],
     maps: &'a mut [[u8; map::ENTRY]],
+    run_maps: &'a mut [[u8; byte_run::ENTRY]],
     weights: &'a mut [u8],
     final_weights: &'a mut [u8],
     stages: &'a mut [u8],
@@ -96,11 +127,12 @@ impl<
     const S: usize,
     const E: usize,
     const W: usize,
-> Predictor<L, N, M, K, S, E, W>
+    const R: usize,
+> Predictor<L, N, M, K, S, E, W, R>
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
-        assert!(plan.contexts.len() == N && plan.inputs() == M);
+        assert!(plan.contexts.len() == N && plan.runs() == R && plan.inputs() == M);
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
@@ -117,11 +149,62 @@ impl<
     /// Bytes of each match model.
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
-    const SSM_INPUT: usize = N * CONTEXT_INPUTS + Self::PLAN.matches.len() * MATCH_INPUTS + 1;
+    const SSM_INPUT: usize = N * CONTEXT_INPUTS + R + K * MATCH_INPUTS + 1;
     /// Inputs of the gate: the weight sets, a bias, the state space model.
     const GATE_USED: usize = Self::PLAN.selectors.len() + 1 + ssm::INPUTS;
-    /// First weight of the state space model, Q14.
-    const SSM_WEIGHT: i16 = if N > 0 { 4096 } else { 16384 };
+    /// First weights of the mixer inputs, Q14.
+    const FIRST_WEIGHTS: [i16; M] = {
+        let mut weights = [0; M];
+        let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
+        let mut i = 0;
+        while i < N {
+            if S > 0 {
+                weights[i] = FIRST.stretch / N as i16;
+                weights[2 * N + i] = FIRST.run / N as i16;
+            } else {
+                weights[i] = (16384 * 3 / (N + 6)) as i16;
+            }
+            i += 1;
+        }
+        if S > 0 && N > 0 {
+            i = matches;
+            while i < bias {
+                weights[i] = FIRST.repeat[(i - matches) % MATCH_INPUTS];
+                i += 1;
+            }
+            weights[bias] = FIRST.bias;
+            weights[bias + 1] = FIRST.ssm[0];
+            weights[bias + 2] = FIRST.ssm[1];
+        } else if S > 0 {
+            // By itself it has to be believed.
+            weights[bias + 1] = 16384;
+        }
+        weights
+    };
+    /// Those of the final mixers.
+    const FIRST_FINAL_WEIGHTS: [i16; FINAL_INPUTS] = {
+        let mut weights = [0; FINAL_INPUTS];
+        let mut i = 0;
+        while i < W {
+            weights[i] = if S > 0 { FIRST.set } else { 16384 } / W as i16;
+            i += 1;
+        }
+        if S > 0 {
+            weights[W] = FIRST.gate;
+        }
+        weights
+    };
+    /// Those of the gate: the weight sets and the state space model.
+    const FIRST_GATE_WEIGHTS: [i16; GATE_INPUTS] = {
+        let mut weights = [0; GATE_INPUTS];
+        let mut i = 0;
+        while i < W {
+            weights[i] = 2048;
+            i += 1;
+        }
+        weights[W + 1] = 2048;
+        weights
+    };
 
     #[inline]
     fn tables(memory: &mut [u8]) -> Tables<'_> {
@@ -129,6 +212,7 @@ impl<
         // Slots first: their lines want the alignment of the slice.
         let (slots, rest) = memory[..Self::SIZE].split_at_mut(Self::SLOTS);
         let (maps, rest) = rest.split_at_mut(layout.maps);
+        let (run_maps, rest) = rest.split_at_mut(layout.run_maps);
         let (weights, rest) = rest.split_at_mut(layout.weights);
         let (final_weights, rest) = rest.split_at_mut(layout.final_weights);
         let (stages, rest) = rest.split_at_mut(layout.stages);
@@ -139,6 +223,7 @@ impl<
         Tables {
             slots,
             maps: maps.as_chunks_mut().0,
+            run_maps: run_maps.as_chunks_mut().0,
             weights,
             final_weights,
             stages,
@@ -169,6 +254,7 @@ impl<
         final_rows: [0; MAX_FINALS],
         stages: [Stage::NONE; MAX_STAGES],
         recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
+        byte_runs: ByteRuns::NONE,
     };
 
     /// Makes it a fresh model in `memory`, which must be zero.
@@ -176,19 +262,9 @@ impl<
         *self = Self::BLANK;
         let tables = Self::tables(memory);
         map::reset(tables.maps);
-        mixer::reset(tables.weights, M, |i| {
-            if S > 0 && i == Self::SSM_INPUT {
-                Self::SSM_WEIGHT
-            } else if i < N {
-                (16384 * 3 / (N + 6)) as i16
-            } else {
-                0
-            }
-        });
-        let sets = Self::PLAN.selectors.len();
-        mixer::reset(tables.final_weights, FINAL_INPUTS, |i| {
-            if i < sets + S { (16384 / sets) as i16 } else { 0 }
-        });
+        byte_run::reset(tables.run_maps);
+        mixer::reset(tables.weights, &Self::FIRST_WEIGHTS);
+        mixer::reset(tables.final_weights, &Self::FIRST_FINAL_WEIGHTS);
         let mut rest = tables.stages;
         for &log2 in Self::PLAN.stages {
             let (stage, after) = rest.split_at_mut(refinement::bytes(log2));
@@ -200,8 +276,7 @@ impl<
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             model.ssm = Ssm::new(&plan.shape(), tables.ssm);
-            model.gate =
-                Gate::new(tables.gate, |i| if i < sets || i == sets + 1 { 2048 } else { 0 });
+            model.gate = Gate::new(tables.gate, &Self::FIRST_GATE_WEIGHTS);
         }
         self.start_byte(memory);
         self.predict(memory);
@@ -218,6 +293,25 @@ impl<
         }
         self.start_byte(memory);
         self.predict(memory);
+    }
+
+    /// How much each part of the model says of the next bit: for n-grams with
+    /// byte runs, match models, and state space model, the absolute value of what
+    /// they add to the stretch (Q8), summed up over the weight sets.
+    pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+        let weights = Self::tables(memory).weights;
+        let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
+        [0..matches, matches..bias, bias + 1..bias + 1 + S * ssm::INPUTS].map(|part| {
+            let said = self.rows.iter().map(|&row| {
+                let row = &weights[usize::from(row) * row_bytes(M)..][..2 * M];
+                let products = row.as_chunks::<2>().0[part.clone()]
+                    .iter()
+                    .zip(&self.inputs[part.clone()])
+                    .map(|(&w, &x)| i64::from(i16::from_le_bytes(w)) * i64::from(x));
+                (products.sum::<i64>() >> 14).unsigned_abs() as u32
+            });
+            said.sum()
+        })
     }
 
     /// Passes what is known between two bytes through `carry`, as far as
@@ -247,6 +341,9 @@ impl<
                 let f = ssm::features::<E>(&plan.shape(), tables.ssm);
                 model.gate.end_byte(tables.gate, &f, Self::GATE_USED);
                 model.ssm.end_byte::<E>(&plan.shape(), byte, tables.ssm);
+            }
+            if R > 0 {
+                self.follow_runs(byte, memory);
             }
             self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -313,6 +410,19 @@ impl<
         }
     }
 
+    /// Each context with a byte run takes note of the byte.
+    fn follow_runs(&mut self, byte: u8, memory: &mut [u8]) {
+        let (lines, _) = Self::tables(memory).slots.as_chunks_mut::<LINE>();
+        for &h in &self.hashes[..R] {
+            // The line for the first bits of the byte.
+            let line = line_of(lines.len(), hash(h, 1)) as usize / LINE;
+            let (line, h) = (&mut lines[line], slot_hash(h, 0));
+            let (at, mut slot) = find_slot(line, h);
+            byte_run::follow(&mut slot, h, byte);
+            line[at as usize..][..SLOT].copy_from_slice(&slot);
+        }
+    }
+
     /// Finds the slots for the next two bits of the byte.
     fn pick_slots(&mut self, memory: &mut [u8]) {
         let tables = Self::tables(memory);
@@ -333,9 +443,17 @@ impl<
             tables.slots[slot as usize..][..SLOT].copy_from_slice(history);
         }
         let (lines, _) = tables.slots.as_chunks_mut::<LINE>();
+        if R > 0 && self.recent.bit_index == 0 {
+            self.byte_runs.clear();
+            self.inputs[N * CONTEXT_INPUTS..][..R].fill(0);
+            for (i, (&h, line)) in self.hashes[..R].iter().zip(self.lines).enumerate() {
+                let h = slot_hash(h, 0);
+                self.byte_runs.push(i, h, peek_slot(&lines[line as usize / LINE], h));
+            }
+        }
         for (i, (h, line)) in self.hashes.iter().zip(self.lines).enumerate() {
-            let h = hash(*h, partial).wrapping_mul(0x2C1B_3C6D);
-            let (slot, history) = find_slot(&mut lines[line as usize / LINE], h);
+            let (slot, history) =
+                find_slot(&mut lines[line as usize / LINE], slot_hash(*h, partial));
             self.slots[i] = line + slot;
             self.histories[i] = history;
         }
@@ -388,6 +506,11 @@ impl<
             model.update(maps, r.partial, r.bit_index, bit);
         }
 
+        if R > 0 {
+            let inputs = &mut self.inputs[N * CONTEXT_INPUTS..][..R];
+            self.byte_runs.update(tables.run_maps, r.bit_index, bit, inputs);
+        }
+
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
         for (i, (&state, history)) in self.states.iter().zip(&mut self.histories).enumerate() {
@@ -403,9 +526,13 @@ impl<
         let r = &self.recent;
         let known =
             self.histories.iter().take(KNOWN).filter(|history| history[node] != 0).count() as u32;
-        let (inputs, others) = self.inputs.split_at_mut(N * CONTEXT_INPUTS);
+        let (inputs, others) = self.inputs.split_at_mut(N * CONTEXT_INPUTS + R);
         let (sts, inputs) = inputs.split_at_mut(N);
-        let (leans, runs) = inputs.split_at_mut(N);
+        let (leans, inputs) = inputs.split_at_mut(N);
+        let (runs, run_leans) = inputs.split_at_mut(N);
+        if R > 0 {
+            self.byte_runs.predict(tables.run_maps, r.bit_index, run_leans);
+        }
         let (maps, _) = tables.maps.as_chunks::<256>();
         for (i, history) in self.histories.iter().enumerate() {
             let map = &maps[i.min(Self::PLAN.maps - 1)];
@@ -572,6 +699,7 @@ mod tests {
                 { PLAN.recurrent() },
                 { PLAN.width() },
                 { PLAN.selectors.len() },
+                { PLAN.runs() },
             >::BLANK;
             left.start(&mut memory);
             for byte in $content {
@@ -594,7 +722,14 @@ mod tests {
             assert_eq!(format!("{:?}", back.matches), format!("{:?}", left.matches));
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
+            let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;
+            assert_eq!(back.inputs[runs.clone()][..PLAN.runs()], left.inputs[runs][..PLAN.runs()]);
         }};
+    }
+
+    #[test]
+    fn a_model_of_level_7_goes_on() {
+        goes_on!(7, b"a model that has byte runs; a model that has mode", false);
     }
 
     #[test]

@@ -204,6 +204,19 @@ pub struct Encoder<W, M = AnyLevel> {
     state: EncoderState,
 }
 
+/// How much each part of a model adds to its prediction of a bit: the absolute
+/// value of weights times inputs, in the logistic domain (Q8), summed up over the
+/// weight sets. A part that often has the larger number carries the prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Bit histories and byte runs of all contexts.
+    pub ngrams: u32,
+    /// The match models.
+    pub repeats: u32,
+    /// The state space model; 0 at levels 0 to 2.
+    pub state_space: u32,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EncoderState {
     Body,
@@ -462,6 +475,13 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// difference. (A filter passes bytes on seven bytes later.)
     pub fn code_range(&self) -> u64 {
         self.coder.range()
+    }
+
+    /// What the parts of the model have to say of the next bit.
+    pub fn evidence(&mut self) -> Evidence {
+        let memory = self.memory.bytes(self.options.level.workspace());
+        let [ngrams, repeats, state_space] = self.model.evidence(memory);
+        Evidence { ngrams, repeats, state_space }
     }
 }
 

@@ -88,6 +88,9 @@ class Dictionary:
         maps = take().cast("I")
         for i, entries in enumerate(model.slots.maps):
             entries[:] = maps[256 * i : 256 * i + 256]
+        run_maps = take().cast("h")
+        for i, entries in enumerate(model.runs.maps):
+            entries[:] = run_maps[128 * i : 128 * i + 128]
         m_inputs = LEVELS[self.level][8]
         for mixer in model.sets:
             used = len(next(iter(mixer.rows.values())).w)

@@ -98,10 +98,15 @@ LEVELS = [
      16322),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58585),
     ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269377),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 104, 969245),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 136, 3479122),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 136, 20780626),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 136, 957665),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 184, 3461386),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 184, 20762890),
 ]  # fmt: skip
+
+
+def run_count(level):
+    """`runs` of section 1."""
+    return len(CONTEXTS[LEVELS[level][0]]) if level >= 7 else 0
 
 
 # 6. Bit histories
@@ -148,6 +153,7 @@ def successor(state, y):
 STATES = history_states()
 NUMBER = {state: number for number, state in enumerate(STATES)}
 NEXT = [[NUMBER[successor(state, y)] for y in (0, 1)] for state in STATES]
+NEXT.append([0, 0])  # 255 is no state, but a byte run may leave it in a slot
 ONE_SIDED = [(n0 == 0) != (n1 == 0) for n0, n1, _ in STATES] + [False]
 assert len(STATES) == 255 and STATES[254] == (1, 48, 0) and NEXT[254] == [86, 254]
 
@@ -522,7 +528,11 @@ class Contexts:
         }[name]
 
 
-# 10. Slots
+# 10. Slots and byte runs
+
+
+def slot_hash(h):
+    return (h * 0x2C1B3C6D) & U32
 
 
 class Slots:
@@ -540,27 +550,33 @@ class Slots:
     def put_back(self):
         for place, copy in zip(self.place, self.copy):
             self.table[place : place + 4] = copy
+        self.place = []
+
+    def find(self, line, t):
+        """The place of the slot in the line, or None, and the three that it may have."""
+        check, first = t >> 24, t >> 20 & 15
+        places = [64 * line + 4 * slot for slot in (first, first ^ 1, first ^ 2)]
+        for place in places:
+            if self.table[place] == check:
+                return place, places
+        return None, places
+
+    def claim(self, line, t):
+        place, places = self.find(line, t)
+        if place is None:
+            place = min(places, key=lambda p: self.table[p + 1])
+            self.table[place : place + 4] = bytes((t >> 24, 0, 0, 0))
+        return place
 
     def pick(self, contexts, c0, k):
         self.put_back()
-        self.place = []
-        table = self.table
         for i, z in enumerate(contexts):
             h = hash1(z, c0)
             if k in (0, 4):
                 self.line[i] = h * self.lines >> 32
-            t = (h * 0x2C1B3C6D) & U32
-            check, first = t >> 24, t >> 20 & 15
-            base = 64 * self.line[i]
-            places = [base + 4 * slot for slot in (first, first ^ 1, first ^ 2)]
-            for place in places:
-                if table[place] == check:
-                    break
-            else:
-                place = min(places, key=lambda p: table[p + 1])
-                table[place : place + 4] = bytes((check, 0, 0, 0))
+            place = self.claim(self.line[i], slot_hash(h))
             self.place.append(place)
-            self.copy[i] = table[place : place + 4]
+            self.copy[i] = self.table[place : place + 4]
 
     def predict(self, c0, k):
         """The inputs st, lean and run of all contexts."""
@@ -579,6 +595,66 @@ class Slots:
         for s, entries, copy in zip(self.states, self.map_of, self.copy):
             learn_entry(entries, s, bit, 511)
             copy[self.node] = NEXT[s][bit]
+
+
+class Runs:
+    """The byte runs of all contexts, none below level 7; they stand in slots."""
+
+    def __init__(self, slots, count):
+        self.slots = slots
+        self.maps = [[16384 - 16384 // (x // 8 + 1) for x in range(128)] for _ in range(count)]
+        self.live = [None] * count  # count and byte
+        self.bits = [None] * count  # entry in use and expected bit
+
+    def places(self, hashes):
+        """For each context the line for k = 0, and t."""
+        for z, _ in zip(hashes, self.maps):
+            yield hash1(z, 1) * self.slots.lines >> 32, slot_hash(hash1(z, 0))
+
+    def start_byte(self, hashes):
+        """All copies have gone back."""
+        for i, (line, t) in enumerate(self.places(hashes)):
+            self.live[i] = None
+            place, _ = self.slots.find(line, t)
+            if place is not None:
+                _, n, byte, second = self.slots.table[place : place + 4]
+                if n > 0 and second == t >> 12 & 255:
+                    self.live[i] = min(n, 15), byte
+
+    def predict(self, k):
+        """The inputs."""
+        inputs = []
+        for i, (live, entries) in enumerate(zip(self.live, self.maps)):
+            self.bits[i] = None
+            if live is None:
+                inputs.append(0)
+                continue
+            n, byte = live
+            x, b = 8 * n + k, byte >> (7 - k) & 1
+            self.bits[i] = x, b
+            inputs.append(entries[x] >> 4 if b else -(entries[x] >> 4))
+        return inputs
+
+    def learn(self, bit):
+        for i, (used, entries) in enumerate(zip(self.bits, self.maps)):
+            if used is None:
+                continue
+            x, b = used
+            entries[x] += ((16384 if b == bit else -16384) - entries[x]) >> 7
+            if b != bit:
+                self.live[i] = None
+
+    def follow(self, hashes, c):
+        """`hashes` are those of this byte."""
+        table = self.slots.table
+        for line, t in self.places(hashes):
+            place, second = self.slots.claim(line, t), t >> 12 & 255
+            n = table[place + 1]
+            if n > 0 and table[place + 3] == second and table[place + 2] == c:
+                n = min(n + 1, 15)
+            else:
+                n = 1
+            table[place + 1 : place + 4] = bytes((n, c, second))
 
 
 # 11. Match models
@@ -675,6 +751,15 @@ class Match:
 # 12. Mixers
 
 
+def first_weights(level, n, matches, sets):
+    """Those of a weight set, without the padding, and those of a final mixer."""
+    if level < 3:
+        return [49152 // (n + 6)] * n + [0] * (2 * n + 2 * matches + 1), [16384 // sets] * sets
+    weights = [10000 // n] * n + [0] * n + [20000 // n] * n + [0] * run_count(level)
+    weights += [2500, -700] * matches + [1500] + [7800, -5400]
+    return weights, [4800 // sets] * sets + [11000]
+
+
 def dot(weights, inputs):
     """S; inputs come without the padding."""
     products = list(map(mul, weights, inputs))
@@ -749,17 +834,15 @@ class Model:
         self.matches = [Match(form, h, positions, self.memory) for form in matches]
         self.contexts = Contexts(names, IN_CODE, self.memory, self.matches)
         self.slots = Slots(lines, n, 1 if level == 0 else n)
+        self.runs = Runs(self.slots, run_count(level))
         self.ssm = self.gate = None
         if ssm:
             rows, width, log_rows, span = ssm
             self.rows = Contexts(CONTEXTS[rows], ROWS_IN_CODE, self.memory, self.matches)
             self.ssm = StateSpace(width, 1 << log_rows, span)
             self.gate = Gate(width, len(SETS[sets]))
-        weights = [49152 // (n + 6)] * n + [0] * (2 * n + 2 * len(matches) + 1)
-        if ssm:
-            weights += [4096, 0]
+        weights, share = first_weights(level, n, len(matches), len(SETS[sets]))
         self.sets = [Mixer(name, weights) for name in SETS[sets]]
-        share = [16384 // len(self.sets)] * (len(self.sets) + (1 if ssm else 0))
         self.finals = [Mixer(name, share) for name in SETS[finals]]
         self.stages = [Stage(order, log) for order, log in enumerate(stages)]
         assert m_inputs == (len(weights) + 7) // 8 * 8
@@ -781,6 +864,8 @@ class Model:
             ]
             self.ssm.start_byte(self.memory.c(1), places)
             self.gate.start_byte(self.ssm.f)
+        self.slots.put_back()
+        self.runs.start_byte(self.hashes)
         self.slots.pick(self.hashes, self.memory.c0, self.memory.k)
 
     def row(self, name):
@@ -822,7 +907,7 @@ class Model:
     def predict(self):
         """Leaves the probability of the next bit in p."""
         c0, k = self.memory.c0, self.memory.k
-        inputs = self.slots.predict(c0, k)
+        inputs = self.slots.predict(c0, k) + self.runs.predict(k)
         for match in self.matches:
             inputs += match.predict(c0, k)
         inputs.append(256)
@@ -854,7 +939,7 @@ class Model:
         if self.ssm:
             self.ssm.bit(bit, self.p)
             self.gate.learn(bit)
-        for part in self.stages + self.finals + self.sets + self.matches:
+        for part in self.stages + self.finals + self.sets + self.matches + [self.runs]:
             part.learn(bit)
         self.slots.learn(bit)
         memory = self.memory
@@ -863,6 +948,7 @@ class Model:
             if self.ssm:
                 self.gate.end_byte(self.ssm.f)
                 self.ssm.end_byte()
+            self.runs.follow(self.hashes, memory.c0 & 255)
             memory.push(memory.c0 & 255)
             self.start_byte()
         elif memory.k % 2 == 0:
@@ -882,6 +968,7 @@ def parts(level):
     """The parts of the workspace behind the slots, and their sizes in bytes."""
     names, sets, finals, stages, h, matches, positions, ssm, m_inputs, _ = LEVELS[level]
     sizes = [("maps", 1024 * (1 if level == 0 else len(CONTEXTS[names])))]
+    sizes.append(("run maps", 256 * run_count(level)))
     sizes += [("weights", (2 * m_inputs + 2) * SET_ROWS[name]) for name in SETS[sets]]
     sizes += [("final weights", 18 * SET_ROWS[name]) for name in SETS[finals]]
     sizes += [("refinement", 66 << log) for log in stages]
