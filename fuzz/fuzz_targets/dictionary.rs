@@ -82,7 +82,10 @@ fuzz_target!(|input: (Setup, Vec<&[u8]>, &[u8], Vec<(u16, u8)>)| {
     let forged = Dictionary::new(&forged).unwrap().checksum(setup.checksum);
     let mut decoder: Decoder<_, AnyLevel, _> = Decoder::with_dictionary(level, forged, Heap::new());
     let refused = decoder.decode(&frame, &mut back).err();
-    assert_eq!(refused, (forged.id() != dictionary.id()).then_some(Error::OtherDictionary));
+    assert_eq!(
+        refused,
+        (forged.id() != dictionary.id()).then_some(Error::Dictionary(dictionary.id()))
+    );
     // From level 3, with overflow checks, a forged one may set them off.
     if level.number() < 3 {
         let sent = forged.compress::<AnyLevel>(Heap::new(), content, &mut message);
