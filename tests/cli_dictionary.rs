@@ -93,6 +93,8 @@ fn the_wrong_dictionary() {
         format!("{:08x}", u32::from_le_bytes(id))
     };
     let (a, b) = (id("a.smxd"), id("b.smxd"));
+    let list = place.ok(&["-l", "--json", "-D", "a.smxd", "one.smx"]);
+    assert!(String::from_utf8(list).unwrap().contains(&format!("\"dictionary\": \"{a}\"")));
     place.fails(1, &["-dc", "one.smx"], &["needs the dictionary with id", &a, "-D"]);
     place.fails(1, &["-t", "-D", "b.smxd", "one.smx"], &[&a, "not that of -D", &b]);
 

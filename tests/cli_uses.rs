@@ -32,7 +32,7 @@ fn directories() {
     let list = place.ok(&["-lr", "d"]);
     let names: Vec<_> = text(&list)
         .lines()
-        .filter_map(|line| line.split_once("yes   no     "))
+        .filter_map(|line| line.split_once("yes   no     no         "))
         .map(|p| p.1)
         .collect();
     assert_eq!(names, ["d/a.smx", "d/e/b.smx", "d/e/c d.smx", "3 files"]);
@@ -74,8 +74,8 @@ fn lists_as_json() {
     let ratio = format!("{:.3}", a as f64 / 5000.0);
     let expected = format!(
         r#"[
-{{"file": "a\"b.smx", "frames": 1, "level": 2, "memory": 131072, "compressed": {a}, "uncompressed": 5000, "ratio": {ratio}, "check": "yes", "filter": "no"}},
-{{"file": "c.smx", "frames": 1, "level": 0, "memory": 8192, "compressed": {c}, "uncompressed": 0, "ratio": null, "check": "no", "filter": "no"}}
+{{"file": "a\"b.smx", "frames": 1, "level": 2, "memory": 131072, "compressed": {a}, "uncompressed": 5000, "ratio": {ratio}, "check": "yes", "filter": "no", "dictionary": "no"}},
+{{"file": "c.smx", "frames": 1, "level": 0, "memory": 8192, "compressed": {c}, "uncompressed": 0, "ratio": null, "check": "no", "filter": "no", "dictionary": "no"}}
 ]
 "#
     );

@@ -1,12 +1,32 @@
 //! What -l prints: a table, or JSON.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use statesmix::{Filter, Level};
 
 use super::codec::Frame;
 use super::report::{Trouble, bold, printable, size};
+
+/// The dictionary that frames need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    None,
+    Id(u32),
+    /// Not all the same.
+    Several,
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.pad("no"),
+            Self::Id(id) => f.pad(&format!("{id:08x}")),
+            Self::Several => f.pad("some"),
+        }
+    }
+}
 
 /// One or several frames summed up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +38,7 @@ pub(crate) struct Sum {
     content: u64,
     with_checksum: u64,
     filter: Option<&'static str>,
+    dictionary: Option<Needs>,
 }
 
 impl Sum {
@@ -34,6 +55,7 @@ impl Sum {
                     .filter
                     .map_or("no", |id| Filter::from_id(id).map_or("unknown", Filter::name)),
             ),
+            dictionary: Some(frame.header.dictionary.map_or(Needs::None, Needs::Id)),
         };
     }
 
@@ -49,6 +71,7 @@ impl Sum {
                 _ => "some",
             }),
             filter: self.filter,
+            dictionary: self.dictionary,
         }
     }
 }
@@ -64,6 +87,10 @@ impl std::ops::AddAssign for Sum {
             (Some(a), Some(b)) if a != b => Some("some"),
             (a, b) => a.or(b),
         };
+        self.dictionary = match (self.dictionary, other.dictionary) {
+            (Some(a), Some(b)) if a != b => Some(Needs::Several),
+            (a, b) => a.or(b),
+        };
     }
 }
 
@@ -76,6 +103,7 @@ struct Row {
     content: Option<u64>,
     check: Option<&'static str>,
     filter: Option<&'static str>,
+    dictionary: Option<Needs>,
 }
 
 impl Row {
@@ -91,7 +119,7 @@ impl Row {
         format!(
             "\"frames\": {}, \"level\": {}, \"memory\": {}, \"compressed\": {}, \
              \"uncompressed\": {}, \"ratio\": {}, \"check\": {}, \
-             \"filter\": {}",
+             \"filter\": {}, \"dictionary\": {}",
             number(self.frames),
             number(self.level.map(|level| level.number().into())),
             number(self.level.map(|level| level.memory() as u64)),
@@ -100,6 +128,7 @@ impl Row {
             self.ratio().unwrap_or("null".into()),
             word(self.check),
             word(self.filter),
+            word(self.dictionary.map(|needs| needs.to_string()).as_deref()),
         )
     }
 }
@@ -182,17 +211,17 @@ impl List {
     }
 
     fn line(&mut self, first: &str, row: &Row, name: &str) -> Result<(), Trouble> {
-        let columns = |columns: [&str; 8]| {
-            let [frames, level, memory, compressed, content, ratio, check, filter] = columns;
+        let columns = |columns: [&str; 9]| {
+            let [frames, level, memory, compressed, content, ratio, check, filter, needs] = columns;
             format!(
                 "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
-                 {check:<5} {filter:<6} "
+                 {check:<5} {filter:<6} {needs:<10} "
             )
         };
         if !std::mem::replace(&mut self.begun, true) {
             let heads = ["Frames", "Level", "Memory", "Compressed", "Uncompressed", "Ratio"];
             let [a, b, c, d, e, f] = heads;
-            let head = columns([a, b, c, d, e, f, "Check", "Filter"]) + "File";
+            let head = columns([a, b, c, d, e, f, "Check", "Filter", "Dictionary"]) + "File";
             print(&format!("{}\n", bold(&head, io::stdout().is_terminal())))?;
         }
         let number = |value: Option<u64>| value.map_or("-".into(), |n| n.to_string());
@@ -205,6 +234,7 @@ impl List {
             &row.ratio().unwrap_or("-".into()),
             row.check.unwrap_or("-"),
             row.filter.unwrap_or("-"),
+            &row.dictionary.map_or("-".into(), |needs| needs.to_string()),
         ]);
         print(&format!("{columns}{name}\n"))
     }

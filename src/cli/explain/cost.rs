@@ -12,7 +12,16 @@ pub(crate) struct Costs {
     pub(crate) level: Level,
     /// Up to each byte, in bits; one more than there are bytes.
     sums: Vec<f64>,
+    /// What the parts of the model said at the first bit of each byte, in
+    /// [`PARTS`] order, summed up over each of the [`STEP`]s.
+    evidence: Vec<[u64; 3]>,
 }
+
+/// The parts of the model.
+pub(super) const PARTS: [&str; 3] = ["n-grams", "repeats", "state space"];
+
+/// Bytes of a step of the evidence.
+const STEP: usize = 64;
 
 impl Costs {
     /// Compresses the content, and tells now and then how much of it is done.
@@ -29,14 +38,22 @@ impl Costs {
         let mut written = 0;
         let mut sums = Vec::with_capacity(content.len() + 1);
         sums.push(0.0);
+        let mut evidence = vec![[0; 3]; content.len().div_ceil(STEP)];
         for (i, byte) in content.iter().enumerate() {
+            let said = encoder.evidence();
+            let sums_of_step = &mut evidence[i / STEP];
+            for (sum, part) in
+                sums_of_step.iter_mut().zip([said.ngrams, said.repeats, said.state_space])
+            {
+                *sum += u64::from(part);
+            }
             written += encoder.encode(std::slice::from_ref(byte), &mut code)?.produced;
             sums.push(8.0 * written as f64 + 32.0 - (encoder.code_range() as f64).log2());
             if i % PIECE == 0 {
                 tell(i as u64);
             }
         }
-        Ok(Self { level, sums })
+        Ok(Self { level, sums, evidence })
     }
 
     /// The cost of some of the bytes, in bits.
@@ -48,6 +65,18 @@ impl Costs {
     pub(super) fn mean(&self, bytes: Range<usize>) -> f64 {
         let len = bytes.len().max(1) as f64;
         self.bits(bytes) / len
+    }
+
+    /// The shares of the parts, in percent, in what is said of these bytes, whose
+    /// ends are rounded to steps.
+    pub(super) fn shares(&self, bytes: Range<usize>) -> [f64; 3] {
+        let steps = bytes.start / STEP..bytes.end.div_ceil(STEP);
+        let mut sums = [0u64; 3];
+        for step in &self.evidence[steps] {
+            sums.iter_mut().zip(step).for_each(|(sum, part)| *sum += part);
+        }
+        let all = sums.iter().sum::<u64>().max(1) as f64;
+        sums.map(|sum| sum as f64 * 100.0 / all)
     }
 
     /// All of them, in bytes, which is the size of the frame but for its header.
@@ -91,6 +120,9 @@ mod tests {
             assert!((-0.01..2.0).contains(&rest), "{rest}");
             let parts = costs.bits(0..7000) + costs.bits(7000..20_000);
             assert!((parts / 8.0 - costs.total()).abs() < 0.01);
+            let shares = costs.shares(100..20_000);
+            assert!((shares.iter().sum::<f64>() - 100.0).abs() < 0.01);
+            assert!(shares[0] > 1.0 && shares[2] == 0.0, "{shares:?}");
         }
     }
 

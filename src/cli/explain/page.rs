@@ -6,7 +6,7 @@ use std::ops::Range;
 use statesmix::Level;
 
 use super::super::report::size;
-use super::cost::{Costs, by_frequency};
+use super::cost::{Costs, PARTS, by_frequency};
 use super::repeats::{self, DISTANCES, SHORTEST, by_distance, parts};
 use super::svg::{self, Curve};
 
@@ -52,6 +52,7 @@ pub(super) fn write(name: &str, content: &[u8], costs: &[Costs], main: usize) ->
     }
     page.levels(&mut out);
     page.curves(&mut out);
+    page.carriers(&mut out);
     page.regions(&mut out);
     page.shares(&mut out);
     page.places(&mut out);
@@ -123,6 +124,35 @@ impl Page<'_> {
              part, a higher level pays; where all are high, only other data would help.</p>\n{}",
             grouped(steps[0].len().max(1)),
             svg::curves(&curves, self.content.len(), 300.0),
+        );
+    }
+
+    fn carriers(&self, out: &mut String) {
+        let steps = parts(self.content.len(), POINTS);
+        let shares: Vec<_> = steps.into_iter().map(|step| self.main.shares(step)).collect();
+        let curves: Vec<_> = PARTS
+            .iter()
+            .zip(COLORS)
+            .enumerate()
+            .map(|(part, (name, color))| Curve {
+                name: (*name).into(),
+                color,
+                values: shares.iter().map(|shares| shares[part]).collect(),
+            })
+            .collect();
+        let whole = self.main.shares(0..self.content.len());
+        let whole: Vec<_> =
+            PARTS.iter().zip(whole).map(|(part, share)| format!("{part} {share:.0} %")).collect();
+        let _ = write!(
+            out,
+            "<h2>What carries it</h2>\n<p>At level {}: of all that is said of the first bit of each \
+             byte, the share of each part of the model, in percent: what its inputs, with their \
+             weights, add to the prediction. Over the whole: {}. Where repeats carry it, a higher \
+             level with more history may find more of them; where the n-grams do, one with larger \
+             tables.</p>\n{}",
+            self.main.level,
+            whole.join(", "),
+            svg::curves(&curves, self.content.len(), 220.0),
         );
     }
 
