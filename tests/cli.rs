@@ -87,7 +87,7 @@ fn frames_in_a_row() {
     let list = place.ok(&["-l", "all.smx"]);
     let (len, size) = (all.len().to_string(), content.len().to_string());
     let ratio = format!("{:.3}", all.len() as f64 / content.len() as f64);
-    let line = ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "no", "all.smx"];
+    let line = ["5", "1", "32", "KiB", &len, &size, &ratio, "some", "no", "no", "all.smx"];
     assert_eq!(words(&list, 1), line);
     let list = place.ok(&["-lv", "all.smx"]);
     let column = |i: usize| -> Vec<_> { (1..=6).map(|line| words(&list, line)[i]).collect() };
@@ -147,18 +147,18 @@ fn list() {
     assert_eq!(words(&list, 0)[..2], ["Frames", "Level"]);
     assert_eq!(words(&list, 1)[..4], ["1", "2", "128", "KiB"]);
     assert_eq!(words(&list, 1)[5..6], ["5000"]);
-    assert_eq!(words(&list, 1)[7..], ["yes", "no", "a.smx"]);
-    assert_eq!(words(&list, 2)[7..], ["no", "no", "b.smx"]);
+    assert_eq!(words(&list, 1)[7..], ["yes", "no", "no", "a.smx"]);
+    assert_eq!(words(&list, 2)[7..], ["no", "no", "no", "b.smx"]);
     assert_eq!(words(&list, 3)[..2], ["2", "2"]);
     assert_eq!(words(&list, 3)[5], "5050");
-    assert_eq!(words(&list, 3)[7..], ["some", "no", "2", "files"]);
+    assert_eq!(words(&list, 3)[7..], ["some", "no", "no", "2", "files"]);
 
     // A frame above the limit tells what it needs.
     let output = place.run(&["-l", "--memlimit-decompress=64KiB", "a.smx", "b.smx"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--memlimit-decompress"));
     let len = place.get("a.smx").len().to_string();
-    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "-", "a.smx"];
+    let unknown = ["-", "2", "128", "KiB", &len, "-", "-", "-", "-", "-", "a.smx"];
     assert_eq!(words(&output.stdout, 1), unknown);
     assert_eq!(words(&output.stdout, 2)[..2], ["1", "0"]);
 

@@ -30,12 +30,14 @@ use statesmix::{
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
 
-fn contents() -> [(&'static str, Vec<u8>); 5] {
+fn contents() -> [(&'static str, Vec<u8>); 6] {
     [
         ("empty", vec![]),
         ("text", text(20, 2000)),
         ("records", records(21, 1600)),
         ("runs", [vec![0; 700], b"ab".repeat(200), vec![255; 300], vec![0; 700]].concat()),
+        // Contexts of instructions, and slots that hold no state (model.md, 6).
+        ("code", code(Filter::X86_64, 26, 2400)),
         // Long enough for the fallback to begin and to end.
         ("noise", [random(22, 1060), text(23, 200)].concat()),
     ]

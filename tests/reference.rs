@@ -63,7 +63,7 @@ fn check_bare(form: &str, extension: &str, names: &[&str], number: u8) {
     }
 }
 
-const ALL: [&str; 5] = ["empty", "text", "records", "runs", "noise"];
+const ALL: [&str; 6] = ["empty", "text", "records", "runs", "code", "noise"];
 
 #[test]
 fn golden_frames_of_level_0() {
