@@ -319,7 +319,8 @@ fn limits_of_the_shell() {
         command.output().unwrap()
     };
     // The signal for too large a file, and the error where that is ignored.
-    assert_eq!(shell("ulimit -f 64; exec $smx -0 --rm a").status.signal(), Some(25));
+    let limited = shell("ulimit -f 64; exec $smx -0 --rm a");
+    assert_eq!(limited.status.signal(), Some(25), "{limited:?}");
     assert_eq!(place.names(), ["a"]);
     let output = shell("trap '' XFSZ; ulimit -f 64; exec $smx -0 --rm a");
     assert_fails(&output, &["a: cannot write", "File too large", "elsewhere"]);
