@@ -2,11 +2,10 @@
 //! in a row it did.
 //!
 //! Bit histories blur which whole byte came last; a run remembers it, as the run
-//! maps of PAQ8 do. It stands in a slot of
-//! its own in the line of its context: check, count, byte, second check.
+//! maps of PAQ8 do. It stands in a slot of its own in the line of its context:
+//! check, count, byte, second check.
 
-/// Bytes of a slot.
-const SLOT: usize = crate::ngram::SLOT;
+use crate::ngram::SLOT;
 
 /// Runs are not counted beyond this.
 const LONGEST: u8 = 15;

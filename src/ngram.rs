@@ -36,13 +36,18 @@ pub(crate) fn line_of(lines: usize, hash: u32) -> u32 {
     line as u32 * LINE as u32
 }
 
+/// The check of the slot for `hash`, and the first place of its line to look at.
+#[inline]
+fn check_and_first(hash: u32) -> (u8, usize) {
+    ((hash >> 24) as u8, (hash >> 20) as usize & (LINE / SLOT - 1))
+}
+
 /// The offset, within its line, of the slot for `hash`, and its contents. A
 /// slot of another context may be cleared for it.
 #[inline]
 pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> (u32, [u8; SLOT]) {
     let (slots, _) = line.as_chunks_mut::<SLOT>();
-    let check = (hash >> 24) as u8;
-    let first = (hash >> 20) as usize & (LINE / SLOT - 1);
+    let (check, first) = check_and_first(hash);
     let mut worst = first;
     let mut worst_state = u8::MAX;
     for probe in [0, 1, 2] {
@@ -64,7 +69,7 @@ pub(crate) fn find_slot(line: &mut [u8; LINE], hash: u32) -> (u32, [u8; SLOT]) {
 #[inline]
 pub(crate) fn peek_slot(line: &[u8; LINE], hash: u32) -> [u8; SLOT] {
     let (slots, _) = line.as_chunks::<SLOT>();
-    let (check, first) = ((hash >> 24) as u8, (hash >> 20) as usize & (LINE / SLOT - 1));
+    let (check, first) = check_and_first(hash);
     let mut probes = [0, 1, 2].iter().map(|probe| slots[first ^ probe]);
     probes.find(|slot| slot[0] == check).unwrap_or_default()
 }

@@ -151,7 +151,7 @@ impl<
     /// The first input of the state space model.
     const SSM_INPUT: usize = N * CONTEXT_INPUTS + R + K * MATCH_INPUTS + 1;
     /// Inputs of the gate: the weight sets, a bias, the state space model.
-    const GATE_USED: usize = Self::PLAN.selectors.len() + 1 + ssm::INPUTS;
+    const GATE_USED: usize = W + 1 + ssm::INPUTS;
     /// First weights of the mixer inputs, Q14.
     const FIRST_WEIGHTS: [i16; M] = {
         let mut weights = [0; M];
@@ -482,7 +482,7 @@ impl<
             rest = after;
         }
 
-        if Self::PLAN.selectors.len() > 1 {
+        if W > 1 {
             let finals = self.final_rows.iter().zip(&self.final_p);
             for (&row, &p) in finals.take(Self::PLAN.final_selectors.len()) {
                 let row = &mut tables.final_weights[usize::from(row) * row_bytes(FINAL_INPUTS)..]
@@ -495,7 +495,7 @@ impl<
                 );
             }
         }
-        for (&row, &p) in self.rows.iter().zip(&self.set_p).take(Self::PLAN.selectors.len()) {
+        for (&row, &p) in self.rows.iter().zip(&self.set_p) {
             let row = &mut tables.weights[usize::from(row) * row_bytes(M)..][..row_bytes(M)];
             mixer::learn(row, &self.inputs, Self::USED, target - i32::from(p));
         }
@@ -570,16 +570,15 @@ impl<
             self.set_p[i] = p as u16;
             self.final_inputs[i] = (x >> 4) as i16;
         }
-        if Self::PLAN.selectors.len() > 1 {
+        if W > 1 {
             if let [model] = &mut self.recurrent[..] {
                 let mut inputs = [0; GATE_INPUTS];
-                let sets = Self::PLAN.selectors.len();
-                inputs[..sets].copy_from_slice(&self.final_inputs[..sets]);
-                inputs[sets] = 77;
-                inputs[sets + 1..][..ssm::INPUTS]
+                inputs[..W].copy_from_slice(&self.final_inputs[..W]);
+                inputs[W] = 77;
+                inputs[W + 1..][..ssm::INPUTS]
                     .copy_from_slice(&self.inputs[Self::SSM_INPUT..][..ssm::INPUTS]);
                 let x = model.gate.mix(tables.gate, inputs, Self::GATE_USED);
-                self.final_inputs[Self::PLAN.selectors.len()] = (x >> 4) as i16;
+                self.final_inputs[W] = (x >> 4) as i16;
             }
             let mut base = 0;
             let mut sum = 0;
