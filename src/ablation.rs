@@ -14,7 +14,7 @@ pub(crate) const PLANS: [Plan; 40] = {
     while level < 10 {
         let full = LEVELS[level];
         let alone =
-            Plan { maps: 1, selectors: &[Selector::One], stages: &[], byte_runs: false, ..full };
+            Plan { maps: 1, selectors: &[Selector::One], stages: &[], byte_runs: false, guesses: &[], ..full };
         plans[level] = full;
         plans[10 + level] = Plan { ssm: None, ..full };
         // The match models stay: they give no inputs of their own, but the

@@ -102,7 +102,7 @@ pub(crate) trait ModelCore: Sized {
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
     /// How much each part says; see [`Evidence`](crate::stream::Evidence).
-    fn evidence(&self, memory: &mut [u8]) -> [u32; 3];
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 4];
     /// What content passes on its way to the model, or from it, if there are
     /// filters with this one.
     #[inline]
@@ -126,6 +126,7 @@ macro_rules! levels {
                 { PLANS[$level].width() },
                 { PLANS[$level].selectors.len() },
                 { PLANS[$level].runs() },
+                { PLANS[$level].guesses.len() },
             >;
             impl Model for $name {}
         )*
@@ -204,7 +205,7 @@ macro_rules! levels {
                 }
             }
 
-            fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+            fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
                 match &self.0 {
                     $($each::$name(model) => model.evidence(memory),)*
                 }
@@ -246,7 +247,8 @@ pub struct Fixed<
     const E: usize,
     const W: usize,
     const R: usize,
->(Predictor<L, N, M, K, S, E, W, R>);
+    const D: usize,
+>(Predictor<L, N, M, K, S, E, W, R, D>);
 
 impl<
     const L: usize,
@@ -257,7 +259,8 @@ impl<
     const E: usize,
     const W: usize,
     const R: usize,
-> ModelCore for Fixed<L, N, M, K, S, E, W, R>
+    const D: usize,
+> ModelCore for Fixed<L, N, M, K, S, E, W, R, D>
 {
     const BLANK: Self = Self(Predictor::BLANK);
 
@@ -291,7 +294,7 @@ impl<
         self.0.skip(byte, memory);
     }
 
-    fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         self.0.evidence(memory)
     }
 }
@@ -337,7 +340,7 @@ impl<M: Model> ModelCore for Filtered<M> {
         self.0.skip(byte, memory);
     }
 
-    fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+    fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         self.0.evidence(memory)
     }
 

@@ -37,6 +37,7 @@ mod place;
 mod plan;
 mod predictor;
 mod refinement;
+mod residual;
 mod slice;
 mod ssm;
 mod stream;

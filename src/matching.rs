@@ -157,6 +157,11 @@ impl Match {
         agrees.then_some(self.expected >> (7 - bit_index) & 1 == 1)
     }
 
+    /// The position of the expected byte, if any.
+    pub(crate) fn at(&self) -> Option<u32> {
+        (self.expected != 0).then_some(self.at)
+    }
+
     /// The expected byte, if any.
     pub(crate) fn expected_byte(&self) -> Option<u8> {
         (self.expected != 0).then_some(self.expected as u8)

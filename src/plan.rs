@@ -5,6 +5,7 @@ use crate::context::SIDE;
 use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
+use crate::residual::{self, Guess};
 use crate::{byte_run, gate, matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
@@ -166,6 +167,8 @@ pub(crate) struct Plan {
     pub(crate) matches: &'static [Finder],
     /// log2 of the positions a match model finds by hash.
     pub(crate) match_log2: u32,
+    /// What numbers are expected to be.
+    pub(crate) guesses: &'static [Guess],
     /// Whether contexts and rows make room where the data is machine code.
     pub(crate) code: bool,
     /// The state space model, where the level has one.
@@ -220,6 +223,7 @@ impl Plan {
             + self.matches.len() * MATCH_INPUTS
             + 1
             + self.recurrent() * ssm::INPUTS
+            + self.guesses.len()
     }
 
     /// Contexts with byte runs.
@@ -275,6 +279,7 @@ impl Plan {
             stages,
             matches,
             history: 1 << self.history,
+            residuals: residual::bytes(self.guesses, 1 << self.history),
             side: if self.history >= 14 { SIDE } else { 0 },
             ssm: match &self.ssm {
                 Some(plan) => plan.shape().bytes(),
@@ -298,6 +303,7 @@ pub(crate) struct Layout {
     pub(crate) matches: usize,
     pub(crate) history: usize,
     pub(crate) side: usize,
+    pub(crate) residuals: usize,
     pub(crate) ssm: usize,
     pub(crate) gate: usize,
 }
@@ -312,6 +318,7 @@ impl Layout {
             + self.matches
             + self.history
             + self.side
+            + self.residuals
             + self.ssm
             + self.gate
     }
@@ -346,11 +353,11 @@ const FULL: &[Context] = &[
     EchoAfter,
     Square,
     Quad,
-    Slope,
     Nesting,
     Shapes,
     Outline,
     // From level 7.
+    Slope,
     Cell,
     Indirect,
     EchoShapes,
@@ -375,7 +382,7 @@ const FULL: &[Context] = &[
 ];
 
 /// Contexts of levels 5 and 6.
-const RICH: &[Context] = FULL.split_at(22).0;
+const RICH: &[Context] = FULL.split_at(21).0;
 
 /// Contexts of level 7.
 const WIDE: &[Context] = FULL.split_at(31).0;
@@ -389,7 +396,7 @@ pub(crate) const fn in_code(context: Context) -> Context {
         Cell => Instruction(3),
         TwoAbove => InstructionSkip,
         Separators => Registers,
-        Slope => Opcodes,
+        Square => Opcodes,
         Shapes => Before,
         other => other,
     }
@@ -447,6 +454,16 @@ const MANY_ROWS: &[Context] = ALL_ROWS.split_at(10).0;
 /// Those of levels 4 to 6.
 const SOME_ROWS: &[Context] = ALL_ROWS.split_at(8).0;
 
+/// Guesses at numbers from level 4, the best ones first.
+const GUESSES: &[Guess] = &[
+    Guess::EchoLine,
+    Guess::Record,
+    Guess::Gradient,
+    Guess::RecordLine,
+    Guess::Echo,
+    Guess::EchoLineBig,
+];
+
 /// The ten levels, then those of the ablation bench.
 #[cfg(feature = "ablation")]
 pub(crate) use crate::ablation::PLANS;
@@ -473,6 +490,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 ]
             },
             match_log2: history - 3,
+            guesses: GUESSES,
             code: true,
             ssm: None,
         }
@@ -508,6 +526,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 11,
             matches: const { &[Finder { min: 4, settled: 8, patience: 16 }] },
             match_log2: 9,
+            guesses: &[],
             code: false,
             ssm: None,
         },
@@ -521,6 +540,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 12,
             matches: const { &[Finder::keeping(5)] },
             match_log2: 10,
+            guesses: &[],
             code: false,
             ssm: None,
         },
@@ -534,6 +554,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 14,
             matches: const { &[Finder::keeping(4)] },
             match_log2: 12,
+            guesses: GUESSES.split_at(3).0,
             code: false,
             ssm: None,
         },
@@ -558,6 +579,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 16,
             matches: const { &[Finder::latest(4), Finder::keeping(5)] },
             match_log2: 14,
+            guesses: GUESSES.split_at(4).0,
             code: false,
             ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
         },
@@ -571,6 +593,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             history: 17,
             matches: const { &[Finder::latest(6), Finder::keeping(5)] },
             match_log2: 14,
+            guesses: GUESSES,
             code: false,
             ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
         },

@@ -21,6 +21,7 @@ use crate::plan::{
     in_code, in_code_rows,
 };
 use crate::refinement::{self, Stage};
+use crate::residual::{self, Residuals};
 use crate::ssm::{self, Ssm};
 
 /// Most final mixers of any level.
@@ -45,6 +46,8 @@ struct First {
     repeat: [i16; MATCH_INPUTS],
     bias: i16,
     ssm: [i16; ssm::INPUTS],
+    /// Not learned, only tried.
+    residual: i16,
     /// Of the final mixers: for the weight sets together, and for the gate.
     set: i16,
     gate: i16,
@@ -58,14 +61,15 @@ const FIRST: First = First {
     repeat: [2500, -700],
     bias: 1500,
     ssm: [7800, -5400],
+    residual: 1000,
     set: 4800,
     gate: 11000,
 };
 
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models,
-/// `S` (0 or 1) state space models of width `E`, `W` weight sets and `R` byte runs;
-/// all follow from the level. Its tables live in a slice passed to each call, always the same
-/// one.
+/// `S` (0 or 1) state space models of width `E`, `W` weight sets, `R` byte runs and `D`
+/// guesses at numbers; all follow from the level. Its tables live in a slice passed to
+/// each call, always the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
     const L: usize,
@@ -76,6 +80,7 @@ pub(crate) struct Predictor<
     const E: usize,
     const W: usize,
     const R: usize,
+    const D: usize,
 > {
     p: u32,
     recent: Recent,
@@ -95,6 +100,7 @@ pub(crate) struct Predictor<
     stages: [Stage; MAX_STAGES],
     recurrent: [Recurrent; S],
     byte_runs: ByteRuns<R>,
+    residuals: Residuals<D>,
 }
 
 /// The state space model and the gate that goes with it.
@@ -115,6 +121,7 @@ struct Tables<'a> {
     matches: &'a mut [u8],
     history: &'a mut [u8],
     side: &'a mut [u8],
+    residuals: &'a mut [u8],
     ssm: &'a mut [u8],
     gate: &'a mut [u8],
 }
@@ -128,7 +135,8 @@ impl<
     const E: usize,
     const W: usize,
     const R: usize,
-> Predictor<L, N, M, K, S, E, W, R>
+    const D: usize,
+> Predictor<L, N, M, K, S, E, W, R, D>
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
@@ -136,7 +144,8 @@ impl<
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
-        assert!(plan.matches.len() == K && plan.recurrent() == S && plan.width() == E);
+        assert!(plan.guesses.len() == D && plan.matches.len() == K);
+        assert!(plan.recurrent() == S && plan.width() == E);
         assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
     };
@@ -150,6 +159,8 @@ impl<
     const MATCH_BYTES: usize = matching::bytes(Self::PLAN.match_log2, Self::PLAN.history);
     /// The first input of the state space model.
     const SSM_INPUT: usize = N * CONTEXT_INPUTS + R + K * MATCH_INPUTS + 1;
+    /// The first input of the guesses.
+    const RESIDUAL_INPUT: usize = Self::SSM_INPUT + S * ssm::INPUTS;
     /// Inputs of the gate: the weight sets, a bias, the state space model.
     const GATE_USED: usize = W + 1 + ssm::INPUTS;
     /// First weights of the mixer inputs, Q14.
@@ -178,6 +189,11 @@ impl<
         } else if S > 0 {
             // By itself it has to be believed.
             weights[bias + 1] = 16384;
+        }
+        i = 0;
+        while i < D {
+            weights[Self::RESIDUAL_INPUT + i] = FIRST.residual;
+            i += 1;
         }
         weights
     };
@@ -219,6 +235,7 @@ impl<
         let (matches, rest) = rest.split_at_mut(layout.matches);
         let (history, rest) = rest.split_at_mut(layout.history);
         let (side, rest) = rest.split_at_mut(layout.side);
+        let (residuals, rest) = rest.split_at_mut(layout.residuals);
         let (ssm, rest) = rest.split_at_mut(layout.ssm);
         Tables {
             slots,
@@ -230,6 +247,7 @@ impl<
             matches,
             history,
             side,
+            residuals,
             ssm,
             gate: &mut rest[..layout.gate],
         }
@@ -255,6 +273,7 @@ impl<
         stages: [Stage::NONE; MAX_STAGES],
         recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
         byte_runs: ByteRuns::NONE,
+        residuals: Residuals::NONE,
     };
 
     /// Makes it a fresh model in `memory`, which must be zero.
@@ -274,6 +293,7 @@ impl<
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
             matching::reset(matching::tables(Self::PLAN.history, bytes).1);
         }
+        residual::reset(tables.residuals, tables.history.len());
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             model.ssm = Ssm::new(&plan.shape(), tables.ssm);
             model.gate = Gate::new(tables.gate, &Self::FIRST_GATE_WEIGHTS);
@@ -296,12 +316,13 @@ impl<
     }
 
     /// How much each part of the model says of the next bit: for n-grams with
-    /// byte runs, match models, and state space model, the absolute value of what
-    /// they add to the stretch (Q8), summed up over the weight sets.
-    pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 3] {
+    /// byte runs, match models, state space model, and residuals, the absolute value
+    /// of what they add to the stretch (Q8), summed up over the weight sets.
+    pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         let weights = Self::tables(memory).weights;
         let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
-        [0..matches, matches..bias, bias + 1..bias + 1 + S * ssm::INPUTS].map(|part| {
+        let residuals = Self::RESIDUAL_INPUT..Self::RESIDUAL_INPUT + D;
+        [0..matches, matches..bias, bias + 1..residuals.start, residuals].map(|part| {
             let said = self.rows.iter().map(|&row| {
                 let row = &weights[usize::from(row) * row_bytes(M)..][..2 * M];
                 let products = row.as_chunks::<2>().0[part.clone()]
@@ -320,6 +341,7 @@ impl<
         self.recent.carry(carry);
         self.matches.iter_mut().for_each(|model| model.carry(carry));
         self.recurrent.iter_mut().for_each(|model| model.ssm.carry(carry));
+        self.residuals.carry(carry);
     }
 
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
@@ -344,6 +366,10 @@ impl<
             }
             if R > 0 {
                 self.follow_runs(byte, memory);
+            }
+            if D > 0 {
+                let tables = Self::tables(memory);
+                self.residuals.end_byte(byte, tables.residuals, tables.history.len());
             }
             self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -388,6 +414,15 @@ impl<
         let tables = Self::tables(memory);
         let recent = &self.recent;
         let matches = &self.matches;
+        if D > 0 {
+            self.residuals.start_byte(
+                Self::PLAN.guesses,
+                recent,
+                matches.last(),
+                tables.history,
+                tables.residuals,
+            );
+        }
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
         let code = Self::PLAN.code && recent.code.found();
         for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
@@ -511,6 +546,8 @@ impl<
             self.byte_runs.update(tables.run_maps, r.bit_index, bit, inputs);
         }
 
+        self.residuals.update(bit);
+
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
         for (i, (&state, history)) in self.states.iter().zip(&mut self.histories).enumerate() {
@@ -557,6 +594,11 @@ impl<
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let inputs = model.ssm.predict::<E>(&plan.shape(), r.partial, tables.ssm);
             bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
+        }
+        if D > 0 {
+            let inputs = &mut self.inputs[Self::RESIDUAL_INPUT..][..D];
+            let history = tables.history.len();
+            self.residuals.predict(r.partial, r.bit_index, tables.residuals, history, inputs);
         }
 
         let mut base = 0;
@@ -699,6 +741,7 @@ mod tests {
                 { PLAN.width() },
                 { PLAN.selectors.len() },
                 { PLAN.runs() },
+                { PLAN.guesses.len() },
             >::BLANK;
             left.start(&mut memory);
             for byte in $content {

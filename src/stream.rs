@@ -215,6 +215,8 @@ pub struct Evidence {
     pub repeats: u32,
     /// The state space model; 0 at levels 0 to 2.
     pub state_space: u32,
+    /// Numbers expected from earlier records; 0 at levels 0 and 1.
+    pub residuals: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -480,8 +482,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// What the parts of the model have to say of the next bit.
     pub fn evidence(&mut self) -> Evidence {
         let memory = self.memory.bytes(self.options.level.workspace());
-        let [ngrams, repeats, state_space] = self.model.evidence(memory);
-        Evidence { ngrams, repeats, state_space }
+        let [ngrams, repeats, state_space, residuals] = self.model.evidence(memory);
+        Evidence { ngrams, repeats, state_space, residuals }
     }
 }
 

@@ -14,11 +14,11 @@ pub(crate) struct Costs {
     sums: Vec<f64>,
     /// What the parts of the model said at the first bit of each byte, in
     /// [`PARTS`] order, summed up over each of the [`STEP`]s.
-    evidence: Vec<[u64; 3]>,
+    evidence: Vec<[u64; 4]>,
 }
 
 /// The parts of the model.
-pub(super) const PARTS: [&str; 3] = ["n-grams", "repeats", "state space"];
+pub(super) const PARTS: [&str; 4] = ["n-grams", "repeats", "state space", "numbers"];
 
 /// Bytes of a step of the evidence.
 const STEP: usize = 64;
@@ -38,13 +38,12 @@ impl Costs {
         let mut written = 0;
         let mut sums = Vec::with_capacity(content.len() + 1);
         sums.push(0.0);
-        let mut evidence = vec![[0; 3]; content.len().div_ceil(STEP)];
+        let mut evidence = vec![[0; 4]; content.len().div_ceil(STEP)];
         for (i, byte) in content.iter().enumerate() {
             let said = encoder.evidence();
             let sums_of_step = &mut evidence[i / STEP];
-            for (sum, part) in
-                sums_of_step.iter_mut().zip([said.ngrams, said.repeats, said.state_space])
-            {
+            let parts = [said.ngrams, said.repeats, said.state_space, said.residuals];
+            for (sum, part) in sums_of_step.iter_mut().zip(parts) {
                 *sum += u64::from(part);
             }
             written += encoder.encode(std::slice::from_ref(byte), &mut code)?.produced;
@@ -69,9 +68,9 @@ impl Costs {
 
     /// The shares of the parts, in percent, in what is said of these bytes, whose
     /// ends are rounded to steps.
-    pub(super) fn shares(&self, bytes: Range<usize>) -> [f64; 3] {
+    pub(super) fn shares(&self, bytes: Range<usize>) -> [f64; 4] {
         let steps = bytes.start / STEP..bytes.end.div_ceil(STEP);
-        let mut sums = [0u64; 3];
+        let mut sums = [0u64; 4];
         for step in &self.evidence[steps] {
             sums.iter_mut().zip(step).for_each(|(sum, part)| *sum += part);
         }
