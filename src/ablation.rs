@@ -13,8 +13,14 @@ pub(crate) const PLANS: [Plan; 40] = {
     let mut level = 0;
     while level < 10 {
         let full = LEVELS[level];
-        let alone =
-            Plan { maps: 1, selectors: &[Selector::One], stages: &[], byte_runs: false, guesses: &[], ..full };
+        let alone = Plan {
+            maps: 1,
+            selectors: &[Selector::One],
+            stages: &[],
+            byte_runs: false,
+            guesses: &[],
+            ..full
+        };
         plans[level] = full;
         plans[10 + level] = Plan { ssm: None, ..full };
         // The match models stay: they give no inputs of their own, but the

@@ -762,6 +762,7 @@ mod tests {
             assert_eq!(memory[..SLOT], [1, 2, 3, 4]);
             assert_eq!(format!("{:?}", back.recent), format!("{:?}", left.recent));
             assert_eq!(format!("{:?}", back.matches), format!("{:?}", left.matches));
+            assert_eq!(format!("{:?}", back.residuals), format!("{:?}", left.residuals));
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
             let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;

@@ -179,8 +179,8 @@ impl<const D: usize> Residuals<D> {
             [first, second, third]
         });
         let record = u32::from(recent.place.record);
-        let record =
-            (record > 1).then(|| [1, 2, 3].map(|n| number(pos.wrapping_sub(record.wrapping_mul(n)))));
+        let record = (record > 1)
+            .then(|| [1, 2, 3].map(|n| number(pos.wrapping_sub(record.wrapping_mul(n)))));
 
         let mut base = 0;
         let slots = self.expected.iter_mut().zip(sums);
@@ -353,4 +353,102 @@ fn line_big([first, second, third]: [u32; 3], known: u32) -> (u8, usize) {
     let off = (known.swap_bytes() >> 8).wrapping_sub(expected >> 8);
     let then = first.wrapping_sub(straight(second, third));
     (expected as u8, clip((off << 8) as i32 >> 8) * 4 + clip(then as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    const HISTORY: usize = 1 << 15;
+
+    /// Numbers of three records, the newest first.
+    fn records(numbers: [i64; 3]) -> [u32; 3] {
+        numbers.map(|number| number as u32)
+    }
+
+    #[test]
+    fn a_line_goes_on() {
+        // 3,000 a record, through a carry into the highest byte, and back.
+        let [x1, x2, x3, next] = [0x4FF_F000i64, 0x4FF_E448, 0x4FF_D890, 0x4FF_FBB8];
+        for sign in [1, -1] {
+            let known = (sign * next) as u32 & 0xFF_FFFF;
+            let (byte, class) = line(records([sign * x1, sign * x2, sign * x3]), known);
+            assert_eq!(u32::from(byte), (sign * next) as u32 >> 24);
+            // In the middle between two numbers, and right the last time.
+            assert_eq!(class, 4 * 4);
+        }
+        let (byte, class) = line_big(records([x1, x2, x3]), (next as u32 >> 8).swap_bytes() >> 8);
+        assert_eq!((byte, class), (next as u8, 0));
+    }
+
+    #[test]
+    fn the_number_held_takes_the_carry() {
+        // 0x12FF then 0x1302, of which the lower byte is known.
+        let (byte, class) = hold([0x12FF_0000, 0x12FD_0000, 0x12FB_0000], 0x02_0000);
+        assert_eq!((byte, class), (0x13, 3 * 4));
+    }
+
+    #[test]
+    fn all_values_have_their_share() {
+        let mut table = vec![0; bytes(&[Guess::Gradient], HISTORY)];
+        reset(&mut table, HISTORY);
+        let mut residuals = Residuals::<1>::NONE;
+        let (mut recent, history) = (Recent::new(), vec![0; HISTORY]);
+        let mut inputs = [0];
+        for round in 0..2000u32 {
+            recent.bytes = u64::from(round * 77);
+            let start = |residuals: &mut Residuals<1>, table: &mut Vec<u8>| {
+                residuals.start_byte(&[Guess::Gradient], &recent, None, &history, table);
+            };
+            let mut sum = 0;
+            let mut coded = |byte: u32| {
+                start(&mut residuals, &mut table);
+                for k in 0..8 {
+                    let partial = 256 >> (8 - k) | byte >> (8 - k);
+                    residuals.predict(partial, k, &table, HISTORY, &mut inputs);
+                    let [expected] = residuals.expected;
+                    // What is unlikely is left alone, all of it to the ones.
+                    if expected.middle == expected.low {
+                        return 0;
+                    }
+                    assert!(expected.low < expected.middle && expected.middle < expected.high);
+                    residuals.update(byte >> (7 - k) & 1 == 1);
+                }
+                let [expected] = residuals.expected;
+                u32::from(expected.high - expected.low)
+            };
+            if round % 100 == 0 {
+                sum = (0..256).map(&mut coded).sum();
+            }
+            coded(round * round >> 3 & 255);
+            let total = residuals.expected[0].total;
+            assert!(total >= 256 && total <= LIMIT + COUNT && sum <= total.into());
+            residuals.end_byte((round * round >> 3) as u8, &mut table, HISTORY);
+        }
+    }
+
+    #[test]
+    fn the_trail_leads_two_records_back() {
+        let mut table = vec![0; bytes(&[Guess::Echo], HISTORY)];
+        let (trail, ..) = Residuals::<1>::parts(&mut table, HISTORY);
+        let mut residuals = Residuals::<1>::NONE;
+        // Records of many lengths, each followed in the one before it.
+        let mut starts = vec![0u32];
+        for i in 0..600u32 {
+            let start = starts[starts.len() - 1] + 20 + i * i % 31;
+            let before = starts[starts.len() - 1];
+            residuals.note(trail, start, start - before);
+            for offset in [0, 7, 19] {
+                let (at, pos) = (before + offset, start + offset);
+                let expected = starts.len().checked_sub(2).map(|n| starts[n] + offset);
+                assert_eq!(residuals.before(trail, pos, at), expected, "{i}");
+            }
+            starts.push(start);
+        }
+        // What is older than the trail is not known.
+        let pos = starts[starts.len() - 1];
+        assert_eq!(residuals.before(trail, pos, starts[10]), None);
+    }
 }
