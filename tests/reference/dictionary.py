@@ -8,6 +8,7 @@ import zlib
 
 from basics import Row, Table
 from model import LEVELS, Model, parts, slot_lines, workspace
+from residuals import Histogram
 from state_space import Node, Vector
 
 STATE = 244
@@ -59,6 +60,8 @@ class Dictionary:
             match.after = take() & 255
         if model.ssm:
             model.ssm.age, model.ssm.spans, model.ssm.noise = min(take(), 640), take(), take()
+        if model.residuals.guesses:
+            model.residuals.turns = take()
 
     def put_instruction(self, i, take):
         four, op = take(), take()
@@ -107,6 +110,7 @@ class Dictionary:
             match.entries[:] = take().cast("I")
         model.memory.history[:] = take()
         self.put_side(model.memory, take())
+        self.put_residuals(model.residuals, take())
         if model.ssm:
             self.put_state_space(model.ssm, take())
             self.put_gate(model, take())
@@ -118,6 +122,18 @@ class Dictionary:
         m.followed = list(numbers[:256])
         m.stood, m.distance = list(numbers[256:768:2]), list(numbers[257:768:2])
         m.starts = [list(numbers[768:832]), list(numbers[832:896])]
+
+    def put_residuals(self, residuals, view):
+        if not residuals.guesses:
+            return
+        turns = len(residuals.trail)
+        numbers = view[: 8 * turns].cast("I")
+        residuals.trail = list(zip(numbers[::2], numbers[1::2]))
+        counts = view[8 * turns + 92 * len(residuals.guesses) :].cast("H")
+        for guess in residuals.guesses:
+            for i in range(len(guess.histograms)):
+                guess.histograms[i] = Histogram(counts[:46])
+                counts = counts[46:]
 
     def put_state_space(self, ssm, view):
         e, at = ssm.e, 0

@@ -19,6 +19,7 @@ from basics import (
     ones,
     squash,
 )
+from residuals import Residuals, residual_bytes
 from state_space import Gate, StateSpace, ssm_bytes
 
 # 3. Levels
@@ -30,15 +31,14 @@ CONTEXTS = {
     "D": "Order 0, Order 1, Order 2, Order 3, Order 4, Word, c2c3, Column, Nesting, Echo",
     "LEAN": "Order 1, Order 2, Order 3, Order 4, Order 5, Word, c2c3, Column, Nesting, Echo, Quad",
     "RICH": "Order 2, Order 3, Order 4, Order 6, Word, WordPair, WordSkip, Separators, Expected,"
-    " c2, c3c4, c5c6, nibbles, TwoAbove, Echo, EchoAfter, Square, Quad, Slope, Nesting, Shapes,"
-    " Outline",
+    " c2, c3c4, c5c6, nibbles, TwoAbove, Echo, EchoAfter, Square, Quad, Nesting, Shapes, Outline",
     "FEW": "Order 2, Order 3, Word, Foreseen, Column",
     "SOME": "Order 2, Order 3, Word, Foreseen, Order 4, c2c3, Column, nibbles",
 }
 CONTEXTS["MANY"] = CONTEXTS["SOME"] + ", LastWord, Order 6"
 CONTEXTS["ALL"] = CONTEXTS["MANY"] + ", WordPair, Above"
 CONTEXTS["WIDE"] = CONTEXTS["RICH"] + (
-    ", Cell, Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5,"
+    ", Slope, Cell, Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5,"
     " WordsBefore"
 )
 CONTEXTS["FULL"] = CONTEXTS["WIDE"] + (
@@ -54,7 +54,7 @@ IN_CODE = {
     "Cell": "Instruction 3",
     "TwoAbove": "InstructionSkip",
     "Separators": "Registers",
-    "Slope": "Opcodes",
+    "Square": "Opcodes",
     "Shapes": "Before",
 }
 ROWS_IN_CODE = {
@@ -92,16 +92,22 @@ THREE = [(5, 5, 32), (12, 12, 32), (5, 16, 32)]
 LEVELS = [
     ("A", "ONE", "none", [], 11, [(4, 8, 16)], 9, None, 16, 47),
     ("B", "TWO", "One", [], 12, [(5, 16, 32)], 10, None, 16, 284),
-    ("C", "TWO", "One", [], 14, [(4, 16, 32)], 12, None, 24, 1387),
-    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8), (5, 16, 32)], 14, ("FEW", 16, 11, 16), 40, 2918),
-    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("SOME", 16, 13, 32), 40,
-     16322),
-    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58585),
-    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269377),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 136, 957665),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 184, 3461386),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 184, 20762890),
+    ("C", "TWO", "One", [], 14, [(4, 16, 32)], 12, None, 24, 1269),
+    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8), (5, 16, 32)], 14, ("FEW", 16, 11, 16), 48, 2568),
+    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("SOME", 16, 13, 32), 48,
+     15006),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58293),
+    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269085),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 144, 954493),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 184, 3461077),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 184, 20762581),
 ]  # fmt: skip
+
+GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
+
+
+def guesses(level):
+    return GUESSES[: (0, 0, 3, 4)[level] if level < 4 else 6]
 
 
 def run_count(level):
@@ -754,9 +760,11 @@ class Match:
 def first_weights(level, n, matches, sets):
     """Those of a weight set, without the padding, and those of a final mixer."""
     if level < 3:
-        return [49152 // (n + 6)] * n + [0] * (2 * n + 2 * matches + 1), [16384 // sets] * sets
+        weights = [49152 // (n + 6)] * n + [0] * (2 * n + 2 * matches + 1)
+        return weights + [1000] * len(guesses(level)), [16384 // sets] * sets
     weights = [10000 // n] * n + [0] * n + [20000 // n] * n + [0] * run_count(level)
     weights += [2500, -700] * matches + [1500] + [7800, -5400]
+    weights += [1000] * len(guesses(level))
     return weights, [4800 // sets] * sets + [11000]
 
 
@@ -835,6 +843,7 @@ class Model:
         self.contexts = Contexts(names, IN_CODE, self.memory, self.matches)
         self.slots = Slots(lines, n, 1 if level == 0 else n)
         self.runs = Runs(self.slots, run_count(level))
+        self.residuals = Residuals(guesses(level), h, self.memory, self.matches[-1])
         self.ssm = self.gate = None
         if ssm:
             rows, width, log_rows, span = ssm
@@ -857,6 +866,7 @@ class Model:
 
     def make_ready(self):
         """What follows the match models at the start of a byte."""
+        self.residuals.start_byte()
         self.hashes = self.contexts.hashes()
         if self.ssm:
             places = [
@@ -914,6 +924,7 @@ class Model:
         if self.ssm:
             two = self.ssm.predict(c0)
             inputs += two
+        inputs += self.residuals.predict(c0, k)
         for mixer in self.sets:
             mixer.predict(self.row(mixer.name), inputs)
         outputs = [mixer.x >> 4 for mixer in self.sets]
@@ -939,7 +950,9 @@ class Model:
         if self.ssm:
             self.ssm.bit(bit, self.p)
             self.gate.learn(bit)
-        for part in self.stages + self.finals + self.sets + self.matches + [self.runs]:
+        for part in self.stages + self.finals + self.sets + self.matches:
+            part.learn(bit)
+        for part in (self.runs, self.residuals):
             part.learn(bit)
         self.slots.learn(bit)
         memory = self.memory
@@ -949,6 +962,7 @@ class Model:
                 self.gate.end_byte(self.ssm.f)
                 self.ssm.end_byte()
             self.runs.follow(self.hashes, memory.c0 & 255)
+            self.residuals.end_byte(memory.c0 & 255)
             memory.push(memory.c0 & 255)
             self.start_byte()
         elif memory.k % 2 == 0:
@@ -977,6 +991,7 @@ def parts(level):
         sizes.append(("match map", 512 if h <= 12 else 1024))
     sizes.append(("history", 1 << h))
     sizes.append(("side", 3584 if h >= 14 else 0))
+    sizes.append(("residuals", residual_bytes(h, guesses(level)) if guesses(level) else 0))
     if ssm:
         rows, width, log_rows, span = ssm
         sizes.append(("state space model", ssm_bytes(width, len(CONTEXTS[rows]), log_rows, span)))
