@@ -115,6 +115,16 @@ impl Recent {
         }
     }
 
+    /// How far the last byte is from the one above it.
+    pub(crate) fn slope(&self) -> u8 {
+        (self.bytes as u8).wrapping_sub(self.place.left_above)
+    }
+
+    /// The byte above the next one, and that.
+    pub(crate) fn gradient(&self) -> u8 {
+        self.place.above.wrapping_add(self.slope())
+    }
+
     pub(crate) fn word(&self) -> u32 {
         self.words[0]
     }
@@ -165,8 +175,7 @@ impl Recent {
         };
         let at = &self.place;
         let (field, column) = (u32::from(at.field), u32::from(at.column));
-        let [above, above_above, left_above] =
-            [at.above, at.above_above, at.left_above].map(u32::from);
+        let [above, above_above] = [at.above, at.above_above].map(u32::from);
         let cell = at.cell.map(u32::from);
         match context {
             Context::Order(0) => salt,
@@ -197,10 +206,8 @@ impl Recent {
             Context::CellAfter => hash3(cell[0], cell[1], field),
             Context::Square => hash3(above, above_above, c1),
             Context::Quad => hash3(self.pos & 3, byte(4), 0),
-            Context::Gradient => {
-                hash3(above.wrapping_add(c1).wrapping_sub(left_above) & 0xFF, column & 3, 0)
-            }
-            Context::Slope => hash3(above, c1.wrapping_sub(left_above) & 0xFF, 0),
+            Context::Gradient => hash3(self.gradient().into(), column & 3, 0),
+            Context::Slope => hash3(above, self.slope().into(), 0),
             Context::Nesting => hash3(self.brackets & 0xFFFF, word, c1),
             Context::NestedPair => hash3(self.brackets & 0xFFFF, c1, c2),
             Context::Instruction(n) => {

@@ -279,8 +279,9 @@ impl Plan {
             stages,
             matches,
             history: 1 << self.history,
-            residuals: residual::bytes(self.guesses, 1 << self.history),
             side: if self.history >= 14 { SIDE } else { 0 },
+            trail: residual::trail(self.guesses, self.history),
+            residuals: residual::bytes(self.guesses),
             ssm: match &self.ssm {
                 Some(plan) => plan.shape().bytes(),
                 None => 0,
@@ -303,6 +304,7 @@ pub(crate) struct Layout {
     pub(crate) matches: usize,
     pub(crate) history: usize,
     pub(crate) side: usize,
+    pub(crate) trail: usize,
     pub(crate) residuals: usize,
     pub(crate) ssm: usize,
     pub(crate) gate: usize,
@@ -318,6 +320,7 @@ impl Layout {
             + self.matches
             + self.history
             + self.side
+            + self.trail
             + self.residuals
             + self.ssm
             + self.gate

@@ -121,6 +121,7 @@ struct Tables<'a> {
     matches: &'a mut [u8],
     history: &'a mut [u8],
     side: &'a mut [u8],
+    trail: &'a mut [u8],
     residuals: &'a mut [u8],
     ssm: &'a mut [u8],
     gate: &'a mut [u8],
@@ -235,6 +236,7 @@ impl<
         let (matches, rest) = rest.split_at_mut(layout.matches);
         let (history, rest) = rest.split_at_mut(layout.history);
         let (side, rest) = rest.split_at_mut(layout.side);
+        let (trail, rest) = rest.split_at_mut(layout.trail);
         let (residuals, rest) = rest.split_at_mut(layout.residuals);
         let (ssm, rest) = rest.split_at_mut(layout.ssm);
         Tables {
@@ -247,6 +249,7 @@ impl<
             matches,
             history,
             side,
+            trail,
             residuals,
             ssm,
             gate: &mut rest[..layout.gate],
@@ -293,7 +296,7 @@ impl<
         for bytes in tables.matches.chunks_exact_mut(Self::MATCH_BYTES) {
             matching::reset(matching::tables(Self::PLAN.history, bytes).1);
         }
-        residual::reset(tables.residuals, tables.history.len());
+        residual::reset(tables.residuals);
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             model.ssm = Ssm::new(&plan.shape(), tables.ssm);
             model.gate = Gate::new(tables.gate, &Self::FIRST_GATE_WEIGHTS);
@@ -368,8 +371,7 @@ impl<
                 self.follow_runs(byte, memory);
             }
             if D > 0 {
-                let tables = Self::tables(memory);
-                self.residuals.end_byte(byte, tables.residuals, tables.history.len());
+                self.residuals.end_byte(byte, Self::tables(memory).residuals);
             }
             self.next_byte(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
@@ -420,6 +422,7 @@ impl<
                 recent,
                 matches.last(),
                 tables.history,
+                tables.trail,
                 tables.residuals,
             );
         }
@@ -597,8 +600,7 @@ impl<
         }
         if D > 0 {
             let inputs = &mut self.inputs[Self::RESIDUAL_INPUT..][..D];
-            let history = tables.history.len();
-            self.residuals.predict(r.partial, r.bit_index, tables.residuals, history, inputs);
+            self.residuals.predict(r.partial, r.bit_index, tables.residuals, inputs);
         }
 
         let mut base = 0;

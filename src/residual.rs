@@ -58,24 +58,29 @@ const LIMIT: u16 = 8000;
 /// What has less than this part of a histogram is not told apart any further.
 const UNLIKELY: u16 = 64;
 
-/// Times that the followed record changed, as far as they are remembered.
-const fn turns(history: usize) -> usize {
-    if history <= 1 << 14 { 128 } else { 512 }
-}
-
 /// Bytes of a turn: where, and how far back the record is from there on.
 const TURN: usize = 8;
 
-/// Bytes of the table: the trail; for each guess what the bins before each bin of its
-/// histogram sum up to; then the histograms.
-pub(crate) const fn bytes(guesses: &[Guess], history: usize) -> usize {
+/// Bytes of the trail: the last times that the followed record changed, in a history
+/// of 2^`history` bytes.
+pub(crate) const fn trail(guesses: &[Guess], history: u32) -> usize {
+    match guesses {
+        [] => 0,
+        _ if history <= 14 => 128 * TURN,
+        _ => 512 * TURN,
+    }
+}
+
+/// Bytes of the table: for each guess what the bins before each bin of its histogram
+/// sum up to; then the histograms.
+pub(crate) const fn bytes(guesses: &[Guess]) -> usize {
     let mut histograms = guesses.len();
     let mut i = 0;
     while i < guesses.len() {
         histograms += guesses[i].classes();
         i += 1;
     }
-    if histograms == 0 { 0 } else { turns(history) * TURN + histograms * size_of::<Bins>() }
+    histograms * size_of::<Bins>()
 }
 
 type Bins = [[u8; 2]; BINS];
@@ -86,11 +91,9 @@ fn width(bin: usize) -> u16 {
 }
 
 /// Begins all histograms with a 1 for each distance.
-pub(crate) fn reset(table: &mut [u8], history: usize) {
-    if let Some(bins) = table.get_mut(turns(history) * TURN..) {
-        for (i, count) in bins.as_chunks_mut().0.iter_mut().enumerate() {
-            *count = width(i % BINS).to_le_bytes();
-        }
+pub(crate) fn reset(table: &mut [u8]) {
+    for (i, count) in table.as_chunks_mut().0.iter_mut().enumerate() {
+        *count = width(i % BINS).to_le_bytes();
     }
 }
 
@@ -159,9 +162,11 @@ impl<const D: usize> Residuals<D> {
         recent: &Recent,
         echo: Option<&Match>,
         history: &[u8],
+        trail: &mut [u8],
         table: &mut [u8],
     ) {
-        let (trail, sums, histograms) = Self::parts(table, history.len());
+        let (trail, _) = trail.as_chunks_mut();
+        let (sums, histograms) = Self::parts(table);
         let pos = recent.pos;
         // The four bytes that end at a place, the last one highest.
         let number = |at: u32| {
@@ -193,11 +198,7 @@ impl<const D: usize> Residuals<D> {
                 Guess::EchoLineBig => {
                     echo.map(|before| line_big(before.map(u32::swap_bytes), known))
                 }
-                Guess::Gradient => {
-                    let (above, left) = (recent.place.above, recent.place.left_above);
-                    let difference = (recent.bytes as u8).wrapping_sub(left);
-                    Some((above.wrapping_add(difference), clip(i32::from(difference as i8))))
-                }
+                Guess::Gradient => Some((recent.gradient(), clip(i32::from(recent.slope() as i8)))),
             };
             (expected.total, expected.low, expected.high) = (0, 0, 0);
             if let Some((byte, class)) = found {
@@ -215,10 +216,8 @@ impl<const D: usize> Residuals<D> {
     }
 
     /// The parts of the table.
-    fn parts(table: &mut [u8], history: usize) -> (&mut [[u8; TURN]], &mut [Bins], &mut [Bins]) {
-        let (trail, bins) = table.split_at_mut(turns(history) * TURN);
-        let (sums, histograms) = bins.as_chunks_mut().0.as_chunks_mut().0.split_at_mut(D);
-        (trail.as_chunks_mut().0, sums, histograms)
+    fn parts(table: &mut [u8]) -> (&mut [Bins], &mut [Bins]) {
+        table.as_chunks_mut().0.as_chunks_mut().0.split_at_mut(D)
     }
 
     /// Remembers from where on the record that lies `distance` back is followed.
@@ -256,10 +255,9 @@ impl<const D: usize> Residuals<D> {
         partial: u32,
         bit_index: u32,
         table: &[u8],
-        history: usize,
         inputs: &mut [i16],
     ) {
-        let sums = table[turns(history) * TURN..].as_chunks().0.as_chunks::<BINS>().0;
+        let sums: &[Bins] = table.as_chunks().0.as_chunks().0;
         // The first value with a 1.
         let first = ((partial << 1 | 1) << (7 - bit_index)) as usize & 255;
         for ((expected, sums), input) in self.expected.iter_mut().zip(sums).zip(inputs) {
@@ -289,8 +287,8 @@ impl<const D: usize> Residuals<D> {
     }
 
     /// Learns how far the guesses were off.
-    pub(crate) fn end_byte(&self, byte: u8, table: &mut [u8], history: usize) {
-        let (_, _, histograms) = Self::parts(table, history);
+    pub(crate) fn end_byte(&self, byte: u8, table: &mut [u8]) {
+        let (_, histograms) = Self::parts(table);
         for expected in self.expected.iter().filter(|expected| expected.total > 0) {
             let bins = &mut histograms[usize::from(expected.histogram)];
             let count = &mut bins[bin(expected.origin.wrapping_add(byte).into()).0];
@@ -361,8 +359,6 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    const HISTORY: usize = 1 << 15;
-
     /// Numbers of three records, the newest first.
     fn records(numbers: [i64; 3]) -> [u32; 3] {
         numbers.map(|number| number as u32)
@@ -392,23 +388,23 @@ mod tests {
 
     #[test]
     fn all_values_have_their_share() {
-        let mut table = vec![0; bytes(&[Guess::Gradient], HISTORY)];
-        reset(&mut table, HISTORY);
+        let mut table = vec![0; bytes(&[Guess::Gradient])];
+        reset(&mut table);
         let mut residuals = Residuals::<1>::NONE;
-        let (mut recent, history) = (Recent::new(), vec![0; HISTORY]);
+        let (mut recent, history) = (Recent::new(), vec![0; 8]);
         let mut inputs = [0];
         for round in 0..2000u32 {
             recent.bytes = u64::from(round * 77);
             let byte = (round * round / 8) as u8;
             let start = |residuals: &mut Residuals<1>, table: &mut Vec<u8>| {
-                residuals.start_byte(&[Guess::Gradient], &recent, None, &history, table);
+                residuals.start_byte(&[Guess::Gradient], &recent, None, &history, &mut [], table);
             };
             let mut sum = 0;
             let mut coded = |byte: u32| {
                 start(&mut residuals, &mut table);
                 for k in 0..8 {
                     let partial = 256 >> (8 - k) | byte >> (8 - k);
-                    residuals.predict(partial, k, &table, HISTORY, &mut inputs);
+                    residuals.predict(partial, k, &table, &mut inputs);
                     let [expected] = residuals.expected;
                     // What is unlikely is left alone, all of it to the ones.
                     if expected.middle == expected.low {
@@ -426,14 +422,13 @@ mod tests {
             coded(byte.into());
             let total = residuals.expected[0].total;
             assert!((256..=LIMIT).contains(&total) && sum <= total.into());
-            residuals.end_byte(byte, &mut table, HISTORY);
+            residuals.end_byte(byte, &mut table);
         }
     }
 
     #[test]
     fn the_trail_leads_two_records_back() {
-        let mut table = vec![0; bytes(&[Guess::Echo], HISTORY)];
-        let (trail, ..) = Residuals::<1>::parts(&mut table, HISTORY);
+        let trail = &mut [[0; TURN]; 512];
         let mut residuals = Residuals::<1>::NONE;
         // Records of many lengths, each followed in the one before it.
         let mut starts = vec![0u32];

@@ -181,6 +181,10 @@ fn explain() {
     for words in ["<title>a: ", ">level 1<", ">level 2<", ">level 3<", "<svg"] {
         assert!(text(&page).contains(words), "{words}");
     }
+    // A curve for each part of the model.
+    for part in ["n-grams", "repeats", "state space", "numbers"] {
+        assert!(text(&page).contains(&format!(">{part}</text>")), "{part}");
+    }
     place.fails(1, &["-2", "--explain", "a"], &["a.html exists already"]);
     place.ok(&["-2", "--explain", "-fo", "b", "a"]);
     assert_eq!(place.get("b"), page);

@@ -14,7 +14,7 @@ pub(crate) struct Costs {
     sums: Vec<f64>,
     /// What the parts of the model said at the first bit of each byte, in
     /// [`PARTS`] order, summed up over each of the [`STEP`]s.
-    evidence: Vec<[u64; 4]>,
+    evidence: Vec<[u64; PARTS.len()]>,
 }
 
 /// The parts of the model.
@@ -38,7 +38,7 @@ impl Costs {
         let mut written = 0;
         let mut sums = Vec::with_capacity(content.len() + 1);
         sums.push(0.0);
-        let mut evidence = vec![[0; 4]; content.len().div_ceil(STEP)];
+        let mut evidence = vec![[0; PARTS.len()]; content.len().div_ceil(STEP)];
         for (i, byte) in content.iter().enumerate() {
             let said = encoder.evidence();
             let sums_of_step = &mut evidence[i / STEP];
@@ -68,9 +68,9 @@ impl Costs {
 
     /// The shares of the parts, in percent, in what is said of these bytes, whose
     /// ends are rounded to steps.
-    pub(super) fn shares(&self, bytes: Range<usize>) -> [f64; 4] {
+    pub(super) fn shares(&self, bytes: Range<usize>) -> [f64; PARTS.len()] {
         let steps = bytes.start / STEP..bytes.end.div_ceil(STEP);
-        let mut sums = [0u64; 4];
+        let mut sums = [0u64; PARTS.len()];
         for step in &self.evidence[steps] {
             sums.iter_mut().zip(step).for_each(|(sum, part)| *sum += part);
         }

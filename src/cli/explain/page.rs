@@ -18,7 +18,7 @@ const REGIONS: usize = 16;
 const PLACE: usize = 64;
 const PLACES: usize = 12;
 
-const COLORS: [&str; 3] = ["#0f766e", "#1d4ed8", "#c2410c"];
+const COLORS: [&str; PARTS.len()] = ["#0f766e", "#1d4ed8", "#c2410c", "#7e22ce"];
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;color:#1e293b;background:#fff;max-width:1040px;\
@@ -75,7 +75,8 @@ impl Page<'_> {
             out,
             "<p>{} bytes, at several levels. For comparison, what it takes to count how often each \
              byte comes, and how often it comes after which: what a level saves beyond that, it \
-             saves with longer contexts, repeats and the state space model (levels 3 and up).</p>\n\
+             saves with longer contexts, repeats, numbers expected from earlier records (levels 2 \
+             and up) and the state space model (3 and up).</p>\n\
              <table><tr><th class=\"l\">model</th><th>memory</th><th>bytes</th><th>ratio</th>\
              <th>bits a byte</th><th>of the line before</th></tr>\n",
             grouped(self.content.len())
