@@ -25,6 +25,9 @@ pub(crate) enum Guess {
     Echo,
     /// On the straight line through that record and the one before it.
     EchoLine,
+    /// The same, with half the classes: only whether the line was off before counts,
+    /// not which way.
+    EchoLineCoarse,
     /// As one record length before.
     Record,
     /// On the straight line through the numbers one and two record lengths before.
@@ -40,6 +43,7 @@ impl Guess {
     const fn classes(self) -> usize {
         match self {
             Self::Gradient => 4,
+            Self::EchoLineCoarse => 16,
             _ => 32,
         }
     }
@@ -66,6 +70,7 @@ const TURN: usize = 8;
 pub(crate) const fn trail(guesses: &[Guess], history: u32) -> usize {
     match guesses {
         [] => 0,
+        _ if history <= 12 => 64 * TURN,
         _ if history <= 14 => 128 * TURN,
         _ => 512 * TURN,
     }
@@ -193,6 +198,7 @@ impl<const D: usize> Residuals<D> {
             let found = match guess {
                 Guess::Echo => echo.map(|before| hold(before, known)),
                 Guess::EchoLine => echo.map(|before| line(before, known)),
+                Guess::EchoLineCoarse => echo.map(|before| coarse(line(before, known))),
                 Guess::Record => record.map(|before| hold(before, known)),
                 Guess::RecordLine => record.map(|before| line(before, known)),
                 Guess::EchoLineBig => {
@@ -343,8 +349,13 @@ fn line([first, second, third]: [u32; 3], known: u32) -> (u8, usize) {
     guess(straight(first, second), known, straight(second, third), first)
 }
 
-/// The same, highest byte first: the class tells how far off the bytes so far are,
-/// and the whole number before was.
+/// Without the direction of the error in the record before.
+fn coarse((byte, class): (u8, usize)) -> (u8, usize) {
+    (byte, class / 4 * 2 + class % 2)
+}
+
+/// The same as [`line`], highest byte first: the class tells how far off the bytes so
+/// far are, and the whole number before was.
 fn line_big([first, second, third]: [u32; 3], known: u32) -> (u8, usize) {
     let expected = straight(first, second);
     // Of 24 bits.
@@ -374,6 +385,12 @@ mod tests {
             assert_eq!(u32::from(byte), (sign * next) as u32 >> 24);
             // In the middle between two numbers, and right the last time.
             assert_eq!(class, 4 * 4);
+        }
+        // Off by one the last time, either way.
+        for then in [0x500_0000, 0x300_0000] {
+            let before = records([then, 0x400_0000 - 3000, 0x400_0000 - 6000]);
+            let (_, fine) = line(before, 0);
+            assert_eq!(coarse((0, fine)).1 % 2, 1);
         }
         let (byte, class) = line_big(records([x1, x2, x3]), (next as u32 >> 8).swap_bytes() >> 8);
         assert_eq!((byte, class), (next as u8, 0));
