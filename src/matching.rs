@@ -53,6 +53,8 @@ pub(crate) struct Finder {
     /// The shortest that replaces one which has been right more often than not:
     /// a long one keeps to the record that the present one resembles.
     pub(crate) settled: u32,
+    /// Misses among the last eight bytes from which on a repeat is no longer settled.
+    pub(crate) unsettled: u32,
     /// Misses among the last 32 bytes beyond which a repeat is dropped.
     pub(crate) patience: u32,
 }
@@ -60,17 +62,14 @@ pub(crate) struct Finder {
 impl Finder {
     /// Follows the latest repeat of `min` bytes, for as long as it goes well.
     pub(crate) const fn latest(min: u32) -> Self {
-        Self { min, settled: min, patience: 8 }
+        Self { min, settled: min, unsettled: 4, patience: 8 }
     }
 
     /// Keeps to a repeat that goes well, until one of 16 bytes is found.
     pub(crate) const fn keeping(min: u32) -> Self {
-        Self { min, settled: 16, patience: 32 }
+        Self { min, settled: 16, unsettled: 4, patience: 32 }
     }
 }
-
-/// A repeat is settled while fewer of the last eight bytes were missed.
-const SETTLED: u32 = 4;
 
 /// Coarse logarithm of a length.
 fn bucket(len: u32) -> u32 {
@@ -127,7 +126,7 @@ impl Match {
         let found = swap(table, history.len(), hash, pos);
         if self.at == 0 || self.len < min {
             let len = common(history, found, pos);
-            let settled = self.at != 0 && self.recent_misses() < SETTLED;
+            let settled = self.at != 0 && self.recent_misses() < finder.unsettled;
             let need = if settled { finder.settled } else { min };
             if len >= need && len > self.len {
                 (self.at, self.len, self.misses) = (found, len, 0);

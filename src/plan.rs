@@ -527,7 +527,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 11,
-            matches: const { &[Finder { min: 4, settled: 8, patience: 16 }] },
+            matches: const { &[Finder { settled: 8, patience: 16, ..Finder::latest(4) }] },
             match_log2: 9,
             guesses: &[],
             code: false,
@@ -541,7 +541,8 @@ pub(crate) const LEVELS: [Plan; 10] = {
             final_selectors: &[S::One],
             stages: &[],
             history: 12,
-            matches: const { &[Finder::keeping(5)] },
+            // The little that is remembered of records is given up late.
+            matches: const { &[Finder { settled: 20, unsettled: 5, ..Finder::keeping(5) }] },
             match_log2: 10,
             guesses: &[Guess::EchoLineCoarse],
             code: false,
