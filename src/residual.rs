@@ -242,10 +242,12 @@ impl<const D: usize> Residuals<D> {
         // The latest turn that is as old as that: how many turns back.
         let turns = trail.len().min(self.turns as usize);
         let back = |n: usize| turn(trail[(self.turns as usize).wrapping_sub(n) % trail.len()]);
-        let (mut least, mut most) = (0, turns);
+        let older = |n: usize| pos.wrapping_sub(back(n).0) >= age;
+        // Mostly it is the latest.
+        let (mut least, mut most) = (0, if turns > 0 && older(0) { 0 } else { turns });
         while least < most {
             let middle = (least + most) / 2;
-            if pos.wrapping_sub(back(middle).0) >= age {
+            if older(middle) {
                 most = middle;
             } else {
                 least = middle + 1;
