@@ -17,7 +17,7 @@ pub(crate) const PLANS: [Plan; 40] = {
             maps: 1,
             selectors: &[Selector::One],
             stages: &[],
-            byte_runs: false,
+            byte_runs: 0,
             guesses: &[],
             ..full
         };

@@ -125,7 +125,7 @@ macro_rules! levels {
                 { PLANS[$level].recurrent() },
                 { PLANS[$level].width() },
                 { PLANS[$level].selectors.len() },
-                { PLANS[$level].runs() },
+                { PLANS[$level].byte_runs },
                 { PLANS[$level].guesses.len() },
             >;
             impl Model for $name {}

@@ -152,8 +152,8 @@ const fn rows(selectors: &[Selector]) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) contexts: &'static [Context],
-    /// Whether the contexts have byte runs.
-    pub(crate) byte_runs: bool,
+    /// Contexts with byte runs, the first ones.
+    pub(crate) byte_runs: usize,
     pub(crate) selectors: &'static [Selector],
     /// Sets of adaptive probabilities; the last serves all contexts beyond.
     pub(crate) maps: usize,
@@ -219,16 +219,11 @@ impl Plan {
     /// Mixer inputs without padding.
     pub(crate) const fn used(&self) -> usize {
         self.contexts.len() * CONTEXT_INPUTS
-            + self.runs()
+            + self.byte_runs
             + self.matches.len() * MATCH_INPUTS
             + 1
             + self.recurrent() * ssm::INPUTS
             + self.guesses.len()
-    }
-
-    /// Contexts with byte runs.
-    pub(crate) const fn runs(&self) -> usize {
-        if self.byte_runs { self.contexts.len() } else { 0 }
     }
 
     /// Inputs of the final mixers without padding: a set each, and the gate.
@@ -273,7 +268,7 @@ impl Plan {
         }
         Layout {
             maps: self.maps * 256 * map::ENTRY,
-            run_maps: self.runs() * byte_run::ENTRIES * byte_run::ENTRY,
+            run_maps: self.byte_runs * byte_run::ENTRIES * byte_run::ENTRY,
             weights: self.rows() * row_bytes(self.inputs()),
             final_weights: self.final_rows() * row_bytes(FINAL_INPUTS),
             stages,
@@ -361,16 +356,16 @@ const FULL: &[Context] = &[
     Outline,
     // From level 7.
     Slope,
-    Cell,
     Indirect,
-    EchoShapes,
     EchoOn,
     Sparse(0b1010),
+    // From level 8.
     OutlineSeparator,
     NestedPair,
     Order(5),
+    EchoShapes,
     WordsBefore,
-    // From level 8.
+    Cell,
     Sparse(0b0110),
     Sparse(0b1000),
     CellAfter,
@@ -388,7 +383,7 @@ const FULL: &[Context] = &[
 const RICH: &[Context] = FULL.split_at(21).0;
 
 /// Contexts of level 7.
-const WIDE: &[Context] = FULL.split_at(31).0;
+const WIDE: &[Context] = FULL.split_at(25).0;
 
 /// What a context makes room for while the data is machine code.
 pub(crate) const fn in_code(context: Context) -> Context {
@@ -479,7 +474,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     const fn rich(contexts: &'static [Context], history: u32, stages: &'static [u32]) -> Plan {
         Plan {
             contexts,
-            byte_runs: contexts.len() > RICH.len(),
+            byte_runs: 0,
             maps: contexts.len(),
             selectors: &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
@@ -503,6 +498,11 @@ pub(crate) const LEVELS: [Plan; 10] = {
         plan.selectors = &[S::PartialClass, S::Classes, S::Last, S::Column, S::Echo, S::Matches];
         plan
     }
+    /// With byte runs for the first contexts.
+    const fn with_runs(mut plan: Plan, byte_runs: usize) -> Plan {
+        plan.byte_runs = byte_runs;
+        plan
+    }
     /// With one set of weights more.
     const fn deep(mut plan: Plan) -> Plan {
         plan.selectors =
@@ -521,7 +521,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     [
         Plan {
             contexts: &[Order(0), Order(1)],
-            byte_runs: false,
+            byte_runs: 0,
             maps: 1,
             selectors: &[S::One],
             final_selectors: &[S::One],
@@ -535,7 +535,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2)],
-            byte_runs: false,
+            byte_runs: 0,
             maps: 1,
             selectors: &[S::Match, S::Confidence],
             final_selectors: &[S::One],
@@ -550,7 +550,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
-            byte_runs: false,
+            byte_runs: 0,
             maps: 6,
             selectors: &[S::Match, S::Confidence],
             final_selectors: &[S::One],
@@ -575,7 +575,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
                 Nesting,
                 Echo,
             ],
-            byte_runs: false,
+            byte_runs: 0,
             maps: 10,
             selectors: &[S::Match, S::Confidence, S::Partial, S::Echo],
             final_selectors: &[S::Partial],
@@ -589,7 +589,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         Plan {
             contexts: LEAN,
-            byte_runs: false,
+            byte_runs: 0,
             maps: LEAN.len(),
             selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
             final_selectors: &[S::Partial, S::Confidence],
@@ -603,8 +603,8 @@ pub(crate) const LEVELS: [Plan; 10] = {
         },
         with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
         with_ssm(rich(RICH, 22, &[8, 11, 12]), SOME_ROWS, 24, 1 << 16),
-        with_ssm(rich(WIDE, 24, &[8, 11, 12]), MANY_ROWS, 24, 1 << 19),
-        with_ssm(deep(rich(FULL, 26, &[8, 11, 12])), ALL_ROWS, 32, 1 << 21),
-        with_ssm(deep(rich(FULL, 28, &[8, 11, 12])), ALL_ROWS, 32, 1 << 21),
+        with_ssm(with_runs(rich(WIDE, 24, &[8, 11, 12]), 12), MANY_ROWS, 24, 1 << 19),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
     ]
 };

@@ -141,7 +141,7 @@ impl<
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
-        assert!(plan.contexts.len() == N && plan.runs() == R && plan.inputs() == M);
+        assert!(plan.contexts.len() == N && plan.byte_runs == R && plan.inputs() == M);
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
@@ -742,7 +742,7 @@ mod tests {
                 { PLAN.recurrent() },
                 { PLAN.width() },
                 { PLAN.selectors.len() },
-                { PLAN.runs() },
+                { PLAN.byte_runs },
                 { PLAN.guesses.len() },
             >::BLANK;
             left.start(&mut memory);
@@ -768,7 +768,7 @@ mod tests {
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
             let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;
-            assert_eq!(back.inputs[runs.clone()][..PLAN.runs()], left.inputs[runs][..PLAN.runs()]);
+            assert_eq!(back.inputs[runs.clone()][..PLAN.byte_runs], left.inputs[runs][..PLAN.byte_runs]);
         }};
     }
 
