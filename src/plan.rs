@@ -542,7 +542,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             stages: &[],
             history: 12,
             // The little that is remembered of records is given up late.
-            matches: const { &[Finder { settled: 20, unsettled: 5, ..Finder::keeping(5) }] },
+            matches: const { &[Finder { unsettled: 5, ..Finder::keeping(5) }] },
             match_log2: 10,
             guesses: &[Guess::EchoLineCoarse],
             code: false,

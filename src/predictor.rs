@@ -768,7 +768,10 @@ mod tests {
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
             let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;
-            assert_eq!(back.inputs[runs.clone()][..PLAN.byte_runs], left.inputs[runs][..PLAN.byte_runs]);
+            assert_eq!(
+                back.inputs[runs.clone()][..PLAN.byte_runs],
+                left.inputs[runs][..PLAN.byte_runs]
+            );
         }};
     }
 

@@ -26,7 +26,7 @@ from state_space import Gate, StateSpace, ssm_bytes
 
 CONTEXTS = {
     "A": "Order 0, Order 1",
-    "B": "Order 0, Order 1, Order 2, Word",
+    "B": "Order 0, Order 1, Order 2",
     "C": "Order 0, Order 1, Order 2, Order 3, Word, Echo",
     "D": "Order 0, Order 1, Order 2, Order 3, Order 4, Word, c2c3, Column, Nesting, Echo",
     "LEAN": "Order 1, Order 2, Order 3, Order 4, Order 5, Word, c2c3, Column, Nesting, Echo, Quad",
@@ -37,13 +37,10 @@ CONTEXTS = {
 }
 CONTEXTS["MANY"] = CONTEXTS["SOME"] + ", LastWord, Order 6"
 CONTEXTS["ALL"] = CONTEXTS["MANY"] + ", WordPair, Above"
-CONTEXTS["WIDE"] = CONTEXTS["RICH"] + (
-    ", Slope, Cell, Indirect, EchoShapes, EchoOn, c2c4, OutlineSeparator, NestedPair, Order 5,"
-    " WordsBefore"
-)
+CONTEXTS["WIDE"] = CONTEXTS["RICH"] + ", Slope, Indirect, EchoOn, c2c4"
 CONTEXTS["FULL"] = CONTEXTS["WIDE"] + (
-    ", c2c3, c4, CellAfter, IndirectPair, c1c3, Gradient, EchoPair, Above, Column, Order 7,"
-    " WordTriple"
+    ", OutlineSeparator, NestedPair, Order 5, EchoShapes, WordsBefore, Cell, c2c3, c4, CellAfter,"
+    " IndirectPair, c1c3, Gradient, EchoPair, Above, Column, Order 7, WordTriple"
 )
 CONTEXTS = {name: names.split(", ") for name, names in CONTEXTS.items()}
 
@@ -85,34 +82,41 @@ SET_ROWS = {
     "Echo": 192, "Classes": 1024, "Shapes": 4096, "Last": 256, "Word": 4096, "Column": 256,
 }  # fmt: skip
 
-# (m, m', patience)
-THREE = [(5, 5, 32), (12, 12, 32), (5, 16, 32)]
+# (m, m', patience, u)
+LONG = (5, 16, 32, 4)
+THREE = [(5, 5, 32, 4), (12, 12, 32, 4), LONG]
 
 # contexts, weight sets, final mixers, refinement, h, match models, positions, SSM, M, slot lines
 LEVELS = [
-    ("A", "ONE", "none", [], 11, [(4, 8, 16)], 9, None, 16, 47),
-    ("B", "TWO", "One", [], 12, [(5, 16, 32)], 10, None, 16, 284),
-    ("C", "TWO", "One", [], 14, [(4, 16, 32)], 12, None, 24, 1269),
-    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8), (5, 16, 32)], 14, ("FEW", 16, 11, 16), 48, 2568),
-    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8), (5, 16, 32)], 14, ("SOME", 16, 13, 32), 48,
+    ("A", "ONE", "none", [], 11, [(4, 8, 16, 4)], 9, None, 16, 47),
+    ("B", "TWO", "One", [], 12, [(5, 16, 32, 5)], 10, None, 16, 299),
+    ("C", "TWO", "One", [], 14, [(4, 16, 32, 4)], 12, None, 24, 1269),
+    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2568),
+    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
      15006),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58293),
     ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269085),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 144, 954493),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 184, 3461077),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 184, 20762581),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 104, 968985),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3467017),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 168, 20768521),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
 
 
 def guesses(level):
+    if level == 1:
+        return ["EchoLineCoarse"]
     return GUESSES[: (0, 0, 3, 4)[level] if level < 4 else 6]
+
+
+def map_count(level):
+    return 1 if level < 2 else len(CONTEXTS[LEVELS[level][0]])
 
 
 def run_count(level):
     """`runs` of section 1."""
-    return len(CONTEXTS[LEVELS[level][0]]) if level >= 7 else 0
+    return {7: 12, 8: 21, 9: 21}.get(level, 0)
 
 
 # 6. Bit histories
@@ -604,7 +608,7 @@ class Slots:
 
 
 class Runs:
-    """The byte runs of all contexts, none below level 7; they stand in slots."""
+    """The byte runs of the first contexts, none below level 7; they stand in slots."""
 
     def __init__(self, slots, count):
         self.slots = slots
@@ -613,7 +617,7 @@ class Runs:
         self.bits = [None] * count  # entry in use and expected bit
 
     def places(self, hashes):
-        """For each context the line for k = 0, and t."""
+        """For each byte run the line for k = 0, and t."""
         for z, _ in zip(hashes, self.maps):
             yield hash1(z, 1) * self.slots.lines >> 32, slot_hash(hash1(z, 0))
 
@@ -668,7 +672,7 @@ class Runs:
 
 class Match:
     def __init__(self, form, h, log_positions, memory):
-        self.m, self.other, self.patience = form
+        self.m, self.other, self.patience, self.u = form
         self.memory = memory
         self.positions = 1 << log_positions
         self.narrow = h <= 16
@@ -717,7 +721,7 @@ class Match:
             found = (pos - ((pos - found) & 0xFFFF)) & U32
         self.table[index] = pos & 0xFFFF if self.narrow else pos
         if self.at == 0 or self.len < self.m:
-            settled = self.at != 0 and ones(self.misses & 255) < 4
+            settled = self.at != 0 and ones(self.misses & 255) < self.u
             length = self.common(found)
             if length >= (self.other if settled else self.m) and length > self.len:
                 self.at, self.len, self.misses = found, length, 0
@@ -841,7 +845,7 @@ class Model:
         self.memory = Memory(level, h)
         self.matches = [Match(form, h, positions, self.memory) for form in matches]
         self.contexts = Contexts(names, IN_CODE, self.memory, self.matches)
-        self.slots = Slots(lines, n, 1 if level == 0 else n)
+        self.slots = Slots(lines, n, map_count(level))
         self.runs = Runs(self.slots, run_count(level))
         self.residuals = Residuals(guesses(level), h, self.memory, self.matches[-1])
         self.ssm = self.gate = None
@@ -980,8 +984,8 @@ class Model:
 
 def parts(level):
     """The parts of the workspace behind the slots, and their sizes in bytes."""
-    names, sets, finals, stages, h, matches, positions, ssm, m_inputs, _ = LEVELS[level]
-    sizes = [("maps", 1024 * (1 if level == 0 else len(CONTEXTS[names])))]
+    _, sets, finals, stages, h, matches, positions, ssm, m_inputs, _ = LEVELS[level]
+    sizes = [("maps", 1024 * map_count(level))]
     sizes.append(("run maps", 256 * run_count(level)))
     sizes += [("weights", (2 * m_inputs + 2) * SET_ROWS[name]) for name in SETS[sets]]
     sizes += [("final weights", 18 * SET_ROWS[name]) for name in SETS[finals]]

@@ -4,6 +4,7 @@ from basics import STRETCH, U32, clamp
 
 CLASSES = {
     "EchoLine": 32, "Record": 32, "Gradient": 4, "RecordLine": 32, "Echo": 32, "EchoLineBig": 32,
+    "EchoLineCoarse": 16,
 }  # fmt: skip
 
 # The bins of a histogram
@@ -14,7 +15,7 @@ assert len(BIN) == 256
 
 
 def turn_count(h):
-    return 128 if h <= 14 else 512
+    return 64 if h <= 12 else 128 if h <= 14 else 512
 
 
 def residual_bytes(h, guesses):
@@ -59,6 +60,12 @@ def guess_of(e, off, x1, known):
 
 def guess_line(x1, x2, x3, known):
     return guess_of(line(x1, x2), line(x2, x3), x1, known)
+
+
+def guess_line_coarse(x1, x2, x3, known):
+    e = line(x1, x2)
+    off = x1 >> 24 != nearest(line(x2, x3), x1 & 0xFFFFFF)
+    return nearest(e, known), 2 * eighth(e, known) + off
 
 
 def guess_same(x1, x2, _, known):
@@ -195,6 +202,7 @@ class Residuals:
                 continue
             numbers, make = {
                 "EchoLine": (echo, guess_line),
+                "EchoLineCoarse": (echo, guess_line_coarse),
                 "Record": (record, guess_same),
                 "RecordLine": (record, guess_line),
                 "Echo": (echo, guess_same),
