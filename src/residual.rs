@@ -17,7 +17,7 @@ use crate::logistic::stretch;
 use crate::matching::Match;
 
 /// What a byte is expected to be. Numbers have four bytes, of which the expected
-/// one is the last: in the first four kinds the highest, so the ones below it are
+/// one is the last: in the first five kinds the highest, so the ones below it are
 /// known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guess {
