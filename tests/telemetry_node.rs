@@ -57,7 +57,8 @@ fn a_dictionary_helps_short_streams() {
     let dictionary = Dictionary::new(&file).unwrap();
     let alone = bytes_sent("short", short, None);
     let primed = bytes_sent("short, primed", short, Some(dictionary));
-    assert!(primed * 4 < alone * 3, "{primed} {alone}");
+    // Two thirds of the 67 bytes that it took alone before numbers were expected.
+    assert!(primed * 3 < 67 * 2 && primed * 4 < alone * 3, "{primed} {alone}");
 }
 
 #[test]
