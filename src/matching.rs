@@ -50,8 +50,8 @@ pub(crate) struct Match {
 pub(crate) struct Finder {
     /// Bytes hashed, and the shortest repeat followed where there is none.
     pub(crate) min: u32,
-    /// The shortest that replaces one which has been right more often than not:
-    /// a long one keeps to the record that the present one resembles.
+    /// The shortest that replaces a settled one: a long one keeps to the record that
+    /// the present one resembles.
     pub(crate) settled: u32,
     /// Misses among the last eight bytes from which on a repeat is no longer settled.
     pub(crate) unsettled: u32,

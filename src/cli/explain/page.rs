@@ -75,7 +75,7 @@ impl Page<'_> {
             out,
             "<p>{} bytes, at several levels. For comparison, what it takes to count how often each \
              byte comes, and how often it comes after which: what a level saves beyond that, it \
-             saves with longer contexts, repeats, numbers expected from earlier records (levels 2 \
+             saves with longer contexts, repeats, numbers expected from earlier records (levels 1 \
              and up) and the state space model (3 and up).</p>\n\
              <table><tr><th class=\"l\">model</th><th>memory</th><th>bytes</th><th>ratio</th>\
              <th>bits a byte</th><th>of the line before</th></tr>\n",
