@@ -6,6 +6,7 @@ use crate::matching::Match;
 use crate::ngram::hash;
 use crate::place::{self, Place};
 use crate::plan::Context;
+use crate::text::{Text, is_letter};
 
 /// Bytes of the side tables: for each byte value the four bytes that followed
 /// it last, then those of [`Place`].
@@ -47,6 +48,8 @@ pub(crate) struct Recent {
     brackets: u32,
     /// Where in a record or line the next byte stands.
     pub(crate) place: Place,
+    /// Where in a line or a word of text.
+    pub(crate) text: Text,
     /// Where in an instruction.
     pub(crate) code: Code,
 }
@@ -63,6 +66,7 @@ impl Recent {
             shapes: 0,
             brackets: 0,
             place: Place::NONE,
+            text: Text::NONE,
             code: Code::NONE,
         }
     }
@@ -76,6 +80,7 @@ impl Recent {
             *number = carry(*number);
         }
         self.place.carry(carry);
+        self.text.carry(carry);
         self.code.carry(carry);
     }
 
@@ -90,13 +95,12 @@ impl Recent {
         self.partial = 1;
         self.bit_index = 0;
 
-        // Bytes above 127 are taken for letters of UTF-8.
-        let lower = byte.to_ascii_lowercase();
-        if lower.is_ascii_lowercase() || byte >= 128 {
-            self.words[0] = hash(self.words[0], u32::from(lower) + 1);
+        let words = self.words;
+        if is_letter(byte) {
+            self.words[0] = hash(words[0], u32::from(byte.to_ascii_lowercase()) + 1);
         } else {
-            if self.words[0] != 0 {
-                self.words = [0, self.words[0], self.words[1]];
+            if words[0] != 0 {
+                self.words = [0, words[0], words[1]];
             }
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
@@ -112,6 +116,18 @@ impl Recent {
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
             *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();
             self.place.push(byte, self.pos, history, side);
+            self.text.push(byte, words);
+        }
+    }
+
+    /// The kind of data that the bytes of late were, of `kinds` that are told
+    /// apart: text, any other data, machine code.
+    #[inline]
+    pub(crate) fn kind(&self, kinds: usize) -> usize {
+        if kinds > 2 && self.code.found() {
+            2
+        } else {
+            usize::from(kinds > 1 && !self.text.found())
         }
     }
 
@@ -173,7 +189,7 @@ impl Recent {
             let followed = side.as_chunks::<4>().0.get(c1 as usize).copied();
             u32::from_le_bytes(followed.unwrap_or_default())
         };
-        let at = &self.place;
+        let (at, text) = (&self.place, &self.text);
         let (field, column) = (u32::from(at.field), u32::from(at.column));
         let [above, above_above] = [at.above, at.above_above].map(u32::from);
         let cell = at.cell.map(u32::from);
@@ -187,14 +203,7 @@ impl Recent {
             Context::Indirect => hash2(followed() & 0xFFFF, c1),
             Context::IndirectPair => hash3(followed() & 0xFF, c1, c2),
             Context::Expected => hash2(foreseen(1), c1),
-            Context::Sparse(bytes) => {
-                let mask = (0..8).fold(0, |mask, i| {
-                    let whole = u64::from(bytes >> i & 1) * 0xFF;
-                    let high = u64::from(bytes >> (8 + i) & 1) * 0xF0;
-                    mask | (whole | high) << (8 * i)
-                });
-                masked(mask)
-            }
+            Context::Sparse(mask) => masked(mask),
             Context::Above => hash3(above, c1, 0),
             Context::Column => hash3(above, column, 0),
             Context::TwoAbove => hash3(above, above_above, 0),
@@ -235,6 +244,13 @@ impl Recent {
             Context::WordsBefore => hash3(word2, word3, c1),
             Context::WordTriple => hash(hash3(word, word2, word3), c1),
             Context::Shapes => hash3(self.shapes & 0xFFF, word, 0),
+            Context::Indent => hash3(text.indent.into(), text.indent_before.into(), word),
+            Context::LineWord => hash3(text.first_word, word, c1),
+            Context::Enclosed => hash3(text.enclosed, c1, 0),
+            Context::ColumnPair => hash3(column, c1, 1),
+            Context::LastName => hash3(text.last_name, word, c1),
+            Context::Vowels => hash3(text.vowels.into(), text.letters.min(8).into(), c1),
+            Context::WordLeap => hash3(word, text.third_before, c1),
         }
     }
 }
@@ -279,8 +295,20 @@ mod tests {
     }
 
     #[test]
+    fn words_of_a_line_are_kept() {
+        let word = |content: &[u8]| after(content).words[0];
+        let text = after(b"Before:\nOne two Three four Fives").text;
+        assert_eq!(text.first_word, word(b"one"));
+        assert_eq!(text.last_name, word(b"three"));
+        assert_eq!(text.third_before, word(b"two"));
+        assert_eq!((text.letters, text.vowels), (5, 0b01010));
+        assert_eq!(after(b"One two\n").text.first_word, 0);
+    }
+
+    #[test]
     fn all_that_is_known_is_carried() {
-        let mut left = after(b"{<one, two;(three\t4\n5 six,seven|eight\nnine ten\n11,");
+        let mut left =
+            after(b"{<one, two;(three\t4\n5 six,seven|eight\n  nine ten\n\tEleven, Twelve Thirt");
         // Two instructions, and half of one with a displacement and an immediate.
         let program = b"\xE8\x10\x20\x00\x00\x8B\x45\xFC\x66\x48\xC7\x44\x24\x08\x01";
         for &byte in program {

@@ -41,6 +41,7 @@ mod residual;
 mod slice;
 mod ssm;
 mod stream;
+mod text;
 
 #[cfg(feature = "alloc")]
 pub use dictionary::train;

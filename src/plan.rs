@@ -26,8 +26,8 @@ pub(crate) enum Context {
     Indirect,
     /// The byte the match model expects, with its certainty, and c1.
     Expected,
-    /// The bytes picked by the mask (bit 0 is c1), high nibbles for bits 8...
-    Sparse(u32),
+    /// The last eight bytes, c1 lowest, as far as the mask picks their bits.
+    Sparse(u64),
     /// The byte above in a record or line, and c1.
     Above,
     /// The byte above and the column it stands in.
@@ -78,6 +78,20 @@ pub(crate) enum Context {
     WordTriple,
     /// What followed the last byte the last time, and the last two bytes.
     IndirectPair,
+    /// The indents of the line and of the one before, and the current word.
+    Indent,
+    /// The first word of the line, the current word and c1.
+    LineWord,
+    /// What has come since the last bracket or quotation mark, and c1.
+    Enclosed,
+    /// The column and c1.
+    ColumnPair,
+    /// The last word that began with a capital, the current word and c1.
+    LastName,
+    /// Which of the word's last letters are vowels, how many it has, and c1.
+    Vowels,
+    /// The current word, the third before it, and c1.
+    WordLeap,
     /// The x86 instruction so far, and n of those before it, n <= 3.
     Instruction(u32),
     /// The instruction so far, and the second before it.
@@ -151,7 +165,9 @@ const fn rows(selectors: &[Selector]) -> usize {
 /// The make-up of one level.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    pub(crate) contexts: &'static [Context],
+    /// Contexts of each kind of data that the level tells apart, as many for all:
+    /// text, any other data, machine code.
+    pub(crate) contexts: &'static [&'static [Context]],
     /// Contexts with byte runs, the first ones.
     pub(crate) byte_runs: usize,
     pub(crate) selectors: &'static [Selector],
@@ -169,8 +185,6 @@ pub(crate) struct Plan {
     pub(crate) match_log2: u32,
     /// What numbers are expected to be.
     pub(crate) guesses: &'static [Guess],
-    /// Whether contexts and rows make room where the data is machine code.
-    pub(crate) code: bool,
     /// The state space model, where the level has one.
     pub(crate) ssm: Option<SsmPlan>,
 }
@@ -184,8 +198,8 @@ pub(crate) struct SsmPlan {
     pub(crate) rows: usize,
     /// Bytes of truncated backpropagation.
     pub(crate) span: usize,
-    /// Contexts beside the last byte.
-    pub(crate) contexts: &'static [Context],
+    /// Contexts beside the last byte, for each kind of data.
+    pub(crate) contexts: &'static [&'static [Context]],
 }
 
 impl SsmPlan {
@@ -195,7 +209,7 @@ impl SsmPlan {
         ssm::Shape {
             width: self.width,
             rows: self.rows,
-            contexts: self.contexts.len(),
+            contexts: self.contexts[0].len(),
             span: self.span,
         }
     }
@@ -218,12 +232,22 @@ impl Plan {
 
     /// Mixer inputs without padding.
     pub(crate) const fn used(&self) -> usize {
-        self.contexts.len() * CONTEXT_INPUTS
+        self.orders() * CONTEXT_INPUTS
             + self.byte_runs
             + self.matches.len() * MATCH_INPUTS
             + 1
             + self.recurrent() * ssm::INPUTS
             + self.guesses.len()
+    }
+
+    /// Contexts of one kind of data.
+    pub(crate) const fn orders(&self) -> usize {
+        let mut kind = 1;
+        while kind < self.contexts.len() {
+            assert!(self.contexts[kind].len() == self.contexts[0].len());
+            kind += 1;
+        }
+        self.contexts[0].len()
     }
 
     /// Inputs of the final mixers without padding: a set each, and the gate.
@@ -330,127 +354,113 @@ impl Layout {
 
 use Context::*;
 
-/// Contexts from level 8, the best ones first. A context's place salts its hash,
-/// so the order is part of the format.
-const FULL: &[Context] = &[
-    Order(2),
-    Order(3),
-    Order(4),
-    Order(6),
-    Word,
-    WordPair,
-    WordSkip,
-    Separators,
-    Expected,
-    Sparse(0b0010),
-    Sparse(0b1100),
-    Sparse(0b11_0000),
-    Sparse(0b1_1111 << 8),
-    TwoAbove,
-    Echo,
-    EchoAfter,
-    Square,
-    Quad,
-    Nesting,
-    Shapes,
-    Outline,
+/// Contexts from level 8, the best ones first: for text, for other data and for
+/// machine code. A context's place salts its hash, so the order is part of the
+/// format.
+const FULL: [[Context; 3]; 42] = [
+    [Order(2), Order(2), Order(2)],
+    [Order(3), Order(3), Order(3)],
+    [Order(4), Order(4), Order(4)],
+    [Order(6), Order(6), Order(6)],
+    [Word, Sparse(0xFF00_0000_0000), Word],
+    [WordPair, Sparse(0xFF_0000), Instruction(0)],
+    [WordSkip, Order(1), Instruction(1)],
+    [Separators, Separators, Registers],
+    [Expected, Expected, Expected],
+    [Enclosed, Sparse(0xFF00), Sparse(0xFF00)],
+    [LineWord, Sparse(0xFFFF_0000), Sparse(0xFFFF_0000)],
+    [Cell, Sparse(0xFFFF_0000_0000), Sparse(0xFFFF_0000_0000)],
+    [Indirect, Sparse(0xF0_F0F0_F0F0), Sparse(0xF0_F0F0_F0F0)],
+    [ColumnPair, TwoAbove, InstructionSkip],
+    [Indent, Echo, Echo],
+    [EchoAfter, EchoAfter, EchoAfter],
+    [Square, Square, Opcodes],
+    [CellAfter, Quad, Quad],
+    [Nesting, Sparse(0xFF00_00FF), Instruction(2)],
+    [Shapes, Shapes, Before],
+    [Outline, Outline, Outline],
     // From level 7.
-    Slope,
-    Indirect,
-    EchoOn,
-    Sparse(0b1010),
+    [Order(0), Slope, Slope],
+    [WordTriple, Indirect, Indirect],
+    [LastName, EchoOn, EchoOn],
+    [Order(1), Sparse(0xFF00_FF00), Sparse(0xFF00_FF00)],
     // From level 8.
-    OutlineSeparator,
-    NestedPair,
-    Order(5),
-    EchoShapes,
-    WordsBefore,
-    Cell,
-    Sparse(0b0110),
-    Sparse(0b1000),
-    CellAfter,
-    IndirectPair,
-    Sparse(0b0101),
-    Gradient,
-    EchoPair,
-    Above,
-    Column,
-    Order(7),
-    WordTriple,
-];
-
-/// Contexts of levels 5 and 6.
-const RICH: &[Context] = FULL.split_at(21).0;
-
-/// Contexts of level 7.
-const WIDE: &[Context] = FULL.split_at(25).0;
-
-/// What a context makes room for while the data is machine code.
-pub(crate) const fn in_code(context: Context) -> Context {
-    match context {
-        WordPair => Instruction(0),
-        WordSkip => Instruction(1),
-        Nesting => Instruction(2),
-        Cell => Instruction(3),
-        TwoAbove => InstructionSkip,
-        Separators => Registers,
-        Square => Opcodes,
-        Shapes => Before,
-        other => other,
-    }
-}
-
-/// The same in the state space model.
-pub(crate) const fn in_code_rows(context: Context) -> Context {
-    match context {
-        Word => Instruction(1),
-        LastWord => Instruction(2),
-        Column => Registers,
-        WordPair => Instruction(0),
-        Above => Opcodes,
-        other => other,
-    }
-}
-
-/// Contexts of level 4: the best for their time.
-const LEAN: &[Context] = &[
-    Order(1),
-    Order(2),
-    Order(3),
-    Order(4),
-    Order(5),
-    Word,
-    Sparse(0b0110),
-    Column,
-    Nesting,
-    Echo,
-    Quad,
+    [OutlineSeparator, OutlineSeparator, OutlineSeparator],
+    [NestedPair, Sparse(0xFF00_0000_FF00_0000), NestedPair],
+    [Order(5), Order(5), Order(5)],
+    [EchoShapes, EchoShapes, EchoShapes],
+    [WordsBefore, Word, WordsBefore],
+    [EchoOn, Cell, Instruction(3)],
+    [Sparse(0xFF_FF00), Sparse(0xFF_FF00), Sparse(0xFF_FF00)],
+    [Vowels, Sparse(0xFF00_0000), Sparse(0xFF00_0000)],
+    [Echo, CellAfter, CellAfter],
+    [IndirectPair, IndirectPair, IndirectPair],
+    [WordLeap, Sparse(0xFF_00FF), Sparse(0xFF_00FF)],
+    [Sparse(0xFF00), Gradient, Gradient],
+    [EchoPair, EchoPair, EchoPair],
+    [Above, Above, Above],
+    [Column, Column, Column],
+    [Order(7), Order(7), Order(7)],
+    [TwoAbove, WordTriple, WordTriple],
 ];
 
 /// Contexts of a small state space model beside the last byte.
 const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
 
-/// Contexts of the state space model beside the last byte, from level 8.
-const ALL_ROWS: &[Context] = &[
-    Order(2),
-    Order(3),
-    Word,
-    Foreseen,
-    Order(4),
-    Sparse(0b0110),
-    Column,
-    Sparse(0b1_1111 << 8),
-    LastWord,
-    Order(6),
-    WordPair,
-    Above,
+/// Contexts of the state space model beside the last byte, likewise.
+const ALL_ROWS: [[Context; 3]; 12] = [
+    [Order(2), Order(2), Order(2)],
+    [Order(3), Order(3), Order(3)],
+    [Word, Quad, Instruction(1)],
+    [Foreseen, Foreseen, Foreseen],
+    [Order(4), Order(4), Order(4)],
+    [Sparse(0xFF_FF00), Sparse(0xFF_FF00), Sparse(0xFF_FF00)],
+    [Column, Column, Registers],
+    [Outline, Sparse(0xF0_F0F0_F0F0), Sparse(0xF0_F0F0_F0F0)],
+    // From level 7.
+    [LastWord, Sparse(0xFF00_0000), Instruction(2)],
+    [Order(6), Order(6), Order(6)],
+    // From level 8.
+    [WordPair, Sparse(0xFF_0000), Instruction(0)],
+    [Above, Above, Opcodes],
 ];
 
-/// Those of level 7.
-const MANY_ROWS: &[Context] = ALL_ROWS.split_at(10).0;
+/// Column `kind` of a table.
+const fn column<const N: usize>(table: &[[Context; 3]; N], kind: usize) -> [Context; N] {
+    let mut column = [Order(0); N];
+    let mut i = 0;
+    while i < N {
+        column[i] = table[i][kind];
+        i += 1;
+    }
+    column
+}
 
-/// Those of levels 4 to 6.
-const SOME_ROWS: &[Context] = ALL_ROWS.split_at(8).0;
+const FULL_BY_KIND: [[Context; 42]; 3] = [column(&FULL, 0), column(&FULL, 1), column(&FULL, 2)];
+const ALL_ROWS_BY_KIND: [[Context; 12]; 3] =
+    [column(&ALL_ROWS, 0), column(&ALL_ROWS, 1), column(&ALL_ROWS, 2)];
+
+/// The first `N` contexts, for each kind of data.
+const fn first<const N: usize>() -> &'static [&'static [Context]] {
+    const {
+        &[
+            FULL_BY_KIND[0].split_at(N).0,
+            FULL_BY_KIND[1].split_at(N).0,
+            FULL_BY_KIND[2].split_at(N).0,
+        ]
+    }
+}
+
+/// The same of the state space model.
+const fn first_rows<const N: usize>() -> &'static [&'static [Context]] {
+    const {
+        &[
+            ALL_ROWS_BY_KIND[0].split_at(N).0,
+            ALL_ROWS_BY_KIND[1].split_at(N).0,
+            ALL_ROWS_BY_KIND[2].split_at(N).0,
+        ]
+    }
+}
 
 /// Guesses at numbers from level 4, the best ones first.
 const GUESSES: &[Guess] = &[
@@ -471,11 +481,15 @@ pub(crate) use LEVELS as PLANS;
 /// The ten levels.
 pub(crate) const LEVELS: [Plan; 10] = {
     use Selector as S;
-    const fn rich(contexts: &'static [Context], history: u32, stages: &'static [u32]) -> Plan {
+    const fn rich(
+        contexts: &'static [&'static [Context]],
+        history: u32,
+        stages: &'static [u32],
+    ) -> Plan {
         Plan {
             contexts,
             byte_runs: 0,
-            maps: contexts.len(),
+            maps: contexts[0].len(),
             selectors: &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
@@ -489,7 +503,6 @@ pub(crate) const LEVELS: [Plan; 10] = {
             },
             match_log2: history - 3,
             guesses: GUESSES,
-            code: true,
             ssm: None,
         }
     }
@@ -511,7 +524,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     }
     const fn with_ssm(
         mut plan: Plan,
-        contexts: &'static [Context],
+        contexts: &'static [&'static [Context]],
         width: usize,
         rows: usize,
     ) -> Plan {
@@ -520,7 +533,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     }
     [
         Plan {
-            contexts: &[Order(0), Order(1)],
+            contexts: &[&[Order(0), Order(1)]],
             byte_runs: 0,
             maps: 1,
             selectors: &[S::One],
@@ -530,11 +543,10 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { settled: 8, patience: 16, ..Finder::latest(4) }] },
             match_log2: 9,
             guesses: &[],
-            code: false,
             ssm: None,
         },
         Plan {
-            contexts: &[Order(0), Order(1), Order(2)],
+            contexts: &[&[Order(0), Order(1), Order(2)]],
             byte_runs: 0,
             maps: 1,
             selectors: &[S::Match, S::Confidence],
@@ -545,11 +557,13 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { unsettled: 5, ..Finder::keeping(5) }] },
             match_log2: 10,
             guesses: &[Guess::EchoLineCoarse],
-            code: false,
             ssm: None,
         },
         Plan {
-            contexts: &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
+            contexts: &[
+                &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
+                &[Order(0), Order(1), Order(2), Order(3), Quad, Echo],
+            ],
             byte_runs: 0,
             maps: 6,
             selectors: &[S::Match, S::Confidence],
@@ -559,21 +573,34 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::keeping(4)] },
             match_log2: 12,
             guesses: GUESSES.split_at(3).0,
-            code: false,
             ssm: None,
         },
         Plan {
             contexts: &[
-                Order(0),
-                Order(1),
-                Order(2),
-                Order(3),
-                Order(4),
-                Word,
-                Sparse(0b0110),
-                Column,
-                Nesting,
-                Echo,
+                &[
+                    Order(0),
+                    Order(1),
+                    Order(2),
+                    Order(3),
+                    Indent,
+                    Word,
+                    Separators,
+                    CellAfter,
+                    Nesting,
+                    Echo,
+                ],
+                &[
+                    Order(0),
+                    Order(1),
+                    Order(2),
+                    Order(3),
+                    Word,
+                    Sparse(0xFF_0000),
+                    Sparse(0xFF00),
+                    Column,
+                    Quad,
+                    Echo,
+                ],
             ],
             byte_runs: 0,
             maps: 10,
@@ -584,13 +611,39 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(4), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES.split_at(4).0,
-            code: false,
-            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: &[FEW_ROWS; 2] }),
         },
         Plan {
-            contexts: LEAN,
+            contexts: &[
+                &[
+                    Order(1),
+                    Order(2),
+                    Order(3),
+                    Order(4),
+                    WordPair,
+                    Word,
+                    Separators,
+                    Column,
+                    Nesting,
+                    Indent,
+                    CellAfter,
+                ],
+                &[
+                    Order(1),
+                    Order(2),
+                    Order(3),
+                    Order(4),
+                    Order(5),
+                    Sparse(0xFF_0000),
+                    Sparse(0xFF_FF00),
+                    Column,
+                    Sparse(0xFF00),
+                    Echo,
+                    Quad,
+                ],
+            ],
             byte_runs: 0,
-            maps: LEAN.len(),
+            maps: 11,
             selectors: &[S::PartialClass, S::Matches, S::Classes, S::Echo],
             final_selectors: &[S::Partial, S::Confidence],
             stages: &[8, 10],
@@ -598,13 +651,32 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(6), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES,
-            code: false,
-            ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
+            ssm: Some(SsmPlan {
+                width: 16,
+                rows: 1 << 13,
+                span: 32,
+                contexts: first_rows::<8>().split_at(2).0,
+            }),
         },
-        with_ssm(coarse(rich(RICH, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
-        with_ssm(rich(RICH, 22, &[8, 11, 12]), SOME_ROWS, 24, 1 << 16),
-        with_ssm(with_runs(rich(WIDE, 24, &[8, 11, 12]), 12), MANY_ROWS, 24, 1 << 19),
-        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
-        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
+        with_ssm(coarse(rich(first::<21>(), 20, &[8, 11, 11])), first_rows::<8>(), 24, 1 << 14),
+        with_ssm(rich(first::<21>(), 22, &[8, 11, 12]), first_rows::<8>(), 24, 1 << 16),
+        with_ssm(
+            with_runs(rich(first::<25>(), 24, &[8, 11, 12]), 12),
+            first_rows::<10>(),
+            24,
+            1 << 19,
+        ),
+        with_ssm(
+            with_runs(deep(rich(first::<42>(), 26, &[8, 11, 12])), 21),
+            first_rows::<12>(),
+            32,
+            1 << 21,
+        ),
+        with_ssm(
+            with_runs(deep(rich(first::<42>(), 28, &[8, 11, 12])), 21),
+            first_rows::<12>(),
+            64,
+            1 << 22,
+        ),
     ]
 };

@@ -18,7 +18,6 @@ use crate::ngram::{
 };
 use crate::plan::{
     CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
-    in_code, in_code_rows,
 };
 use crate::refinement::{self, Stage};
 use crate::residual::{self, Residuals};
@@ -141,7 +140,7 @@ impl<
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
-        assert!(plan.contexts.len() == N && plan.byte_runs == R && plan.inputs() == M);
+        assert!(plan.orders() == N && plan.byte_runs == R && plan.inputs() == M);
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
@@ -150,6 +149,8 @@ impl<
         assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
     };
+    /// Kinds of data that are told apart.
+    const KINDS: usize = Self::PLAN.contexts.len();
     const LAYOUT: Layout = Self::PLAN.layout();
     /// Bytes of the memory: known, so that its parts are not checked one by one.
     const SIZE: usize = Level::new((L % 10) as u8).unwrap().workspace();
@@ -390,7 +391,7 @@ impl<
     fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
         let tables = Self::tables(memory);
         self.recent.push(byte, tables.history, tables.side);
-        if Self::PLAN.code {
+        if Self::KINDS > 2 {
             self.recent.code.push(self.recent.bytes, self.recent.pos);
         }
         let (recent, history) = (&self.recent, &*tables.history);
@@ -427,15 +428,16 @@ impl<
             );
         }
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
-        let code = Self::PLAN.code && recent.code.found();
-        for (i, (h, &context)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            *h = hash_of(i, if code { in_code(context) } else { context });
+        let kind = recent.kind(Self::KINDS);
+        let contexts = Self::PLAN.contexts[kind];
+        for (i, (h, &context)) in self.hashes.iter_mut().zip(contexts).enumerate() {
+            *h = hash_of(i, context);
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
-            let hashes = &mut hashes[..plan.contexts.len()];
-            for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                *h = hash_of(i, if code { in_code_rows(context) } else { context });
+            let hashes = &mut hashes[..plan.contexts[0].len()];
+            for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts[kind]).enumerate() {
+                *h = hash_of(i, context);
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
@@ -687,11 +689,14 @@ impl<
                     + u32::from(r.bit_index >= 4)
             }
             Selector::PartialClass => r.partial * 8 + class(r.bytes),
-            Selector::Shapes if Self::PLAN.code && r.code.found() => r.code.row_by_opcode(),
-            Selector::Column if Self::PLAN.code && r.code.found() => r.code.row_by_mode(),
+            Selector::Shapes if Self::KINDS > 2 && r.code.found() => r.code.row_by_opcode(),
+            Selector::Column if Self::KINDS > 2 && r.code.found() => r.code.row_by_mode(),
             Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
             Selector::Column => u32::from(r.place.column) & 255,
+            Selector::Word if r.kind(Self::KINDS) == 1 => {
+                (r.bytes >> 8) as u32 % 256 * 8 + r.bit_index
+            }
             Selector::Word => hash(r.word(), r.bytes as u32 & 0xFF).wrapping_mul(PHI) >> 20,
             Selector::Echo => last.past() * 3 + bit_of(last),
         }
@@ -736,7 +741,7 @@ mod tests {
             let mut memory = vec![0; Level::new($level).unwrap().workspace()];
             let mut left = Predictor::<
                 $level,
-                { PLAN.contexts.len() },
+                { PLAN.orders() },
                 { PLAN.inputs() },
                 { PLAN.matches.len() },
                 { PLAN.recurrent() },
@@ -767,7 +772,7 @@ mod tests {
             assert_eq!(format!("{:?}", back.residuals), format!("{:?}", left.residuals));
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
-            let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;
+            let runs = PLAN.orders() * CONTEXT_INPUTS..;
             assert_eq!(
                 back.inputs[runs.clone()][..PLAN.byte_runs],
                 left.inputs[runs][..PLAN.byte_runs]
