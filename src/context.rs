@@ -160,6 +160,7 @@ impl Recent {
 
     /// Hash of a context. `place` is its number in the list, so that equal
     /// values in two contexts do not meet.
+    #[inline]
     pub(crate) fn hash(
         &self,
         context: Context,
@@ -168,12 +169,27 @@ impl Recent {
         side: &[u8],
     ) -> u32 {
         let salt = (place as u32 + 1) << 16;
+        match context {
+            // Small levels have little else: here the compiler can see through them.
+            Context::Order(0) => salt,
+            Context::Order(n) => self.hash_masked(salt, u64::MAX >> (64 - 8 * n)),
+            Context::Sparse(mask) => self.hash_masked(salt, mask),
+            other => self.hash_other(other, salt, matches, side),
+        }
+    }
+
+    /// Hash of the last eight bytes as far as `mask` picks their bits.
+    #[inline]
+    fn hash_masked(&self, salt: u32, mask: u64) -> u32 {
+        let bytes = self.bytes & mask;
+        hash(hash(salt, bytes as u32), (bytes >> 32) as u32)
+    }
+
+    fn hash_other(&self, context: Context, salt: u32, matches: &[Match], side: &[u8]) -> u32 {
         let byte = |i: u32| (self.bytes >> (8 * i - 8)) as u32 & 0xFF;
         let [c1, c2] = [byte(1), byte(2)];
         let hash2 = |a: u32, b: u32| hash(hash(salt, a), b);
         let hash3 = |a: u32, b: u32, c: u32| hash(hash2(a, b), c);
-        let masked =
-            |mask: u64| hash2((self.bytes & mask) as u32, ((self.bytes & mask) >> 32) as u32);
         let [word, word2, word3] = self.words;
         // The expected byte and how surely, in units of `step` lengths.
         let foreseen = |step: u32| {
@@ -194,8 +210,8 @@ impl Recent {
         let [above, above_above] = [at.above, at.above_above].map(u32::from);
         let cell = at.cell.map(u32::from);
         match context {
-            Context::Order(0) => salt,
-            Context::Order(n) => masked(u64::MAX >> (64 - 8 * n)),
+            // Not for here.
+            Context::Order(_) | Context::Sparse(_) => salt,
             Context::Word => hash2(word, if word == 0 { c1 } else { 0 }),
             Context::WordPair => hash3(word, word2, c1),
             Context::WordSkip => hash3(word, word3, c1),
@@ -203,7 +219,6 @@ impl Recent {
             Context::Indirect => hash2(followed() & 0xFFFF, c1),
             Context::IndirectPair => hash3(followed() & 0xFF, c1, c2),
             Context::Expected => hash2(foreseen(1), c1),
-            Context::Sparse(mask) => masked(mask),
             Context::Above => hash3(above, c1, 0),
             Context::Column => hash3(above, column, 0),
             Context::TwoAbove => hash3(above, above_above, 0),

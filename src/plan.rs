@@ -404,10 +404,7 @@ const FULL: [[Context; 3]; 42] = [
     [TwoAbove, WordTriple, WordTriple],
 ];
 
-/// Contexts of a small state space model beside the last byte.
-const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
-
-/// Contexts of the state space model beside the last byte, likewise.
+/// Contexts of the state space model beside the last byte from level 8, likewise.
 const ALL_ROWS: [[Context; 3]; 12] = [
     [Order(2), Order(2), Order(2)],
     [Order(3), Order(3), Order(3)],
@@ -424,6 +421,9 @@ const ALL_ROWS: [[Context; 3]; 12] = [
     [WordPair, Sparse(0xFF_0000), Instruction(0)],
     [Above, Above, Opcodes],
 ];
+
+/// Contexts of the small state space model of level 3, for all kinds, beside the last byte.
+const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
 
 /// Column `kind` of a table.
 const fn column<const N: usize>(table: &[[Context; 3]; N], kind: usize) -> [Context; N] {
