@@ -382,9 +382,9 @@ const FULL: [[Context; 3]; 42] = [
     // From level 7.
     [Order(0), Slope, Slope],
     [WordTriple, Indirect, Indirect],
+    // From level 8.
     [LastName, EchoOn, EchoOn],
     [Order(1), Sparse(0xFF00_FF00), Sparse(0xFF00_FF00)],
-    // From level 8.
     [OutlineSeparator, OutlineSeparator, OutlineSeparator],
     [NestedPair, Sparse(0xFF00_0000_FF00_0000), NestedPair],
     [Order(5), Order(5), Order(5)],
@@ -661,7 +661,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         with_ssm(coarse(rich(first::<21>(), 20, &[8, 11, 11])), first_rows::<8>(), 24, 1 << 14),
         with_ssm(rich(first::<21>(), 22, &[8, 11, 12]), first_rows::<8>(), 24, 1 << 16),
         with_ssm(
-            with_runs(rich(first::<25>(), 24, &[8, 11, 12]), 12),
+            with_runs(rich(first::<23>(), 24, &[8, 11, 12]), 12),
             first_rows::<10>(),
             24,
             1 << 19,

@@ -52,6 +52,7 @@ class Dictionary:
         m.above, m.above2, m.left = take() & 255, take() & 255, take() & 255
         m.cell, m.cell2, m.votes = take() & 255, take() & 255, min(take(), 255)
         m.field, m.last_field, m.odd = min(take(), 63), min(take(), 63), take() & 1
+        self.put_text(m.text, take)
         self.put_instruction(m.instruction, take)
         for match in model.matches:
             match.at, match.len, match.misses = take(), min(take(), 400), take()
@@ -62,6 +63,13 @@ class Dictionary:
             model.ssm.age, model.ssm.spans, model.ssm.noise = min(take(), 640), take(), take()
         if model.residuals.guesses:
             model.residuals.turns = take()
+
+    def put_text(self, t, take):
+        four, three = take(), take()
+        t.votes, t.indent, t.before = four & 255, four >> 8 & 255, four >> 16 & 255
+        t.indenting, t.capital = four >> 24 != 0, three & 255 != 0
+        t.letters, t.vowels = three >> 8 & 255, three >> 16 & 255
+        t.first, t.name, t.third, t.enclosed = take(), take(), take(), take()
 
     def put_instruction(self, i, take):
         four, op = take(), take()

@@ -24,43 +24,110 @@ from state_space import Gate, StateSpace, ssm_bytes
 
 # 3. Levels
 
-CONTEXTS = {
-    "A": "Order 0, Order 1",
-    "B": "Order 0, Order 1, Order 2",
-    "C": "Order 0, Order 1, Order 2, Order 3, Word, Echo",
-    "D": "Order 0, Order 1, Order 2, Order 3, Order 4, Word, c2c3, Column, Nesting, Echo",
-    "LEAN": "Order 1, Order 2, Order 3, Order 4, Order 5, Word, c2c3, Column, Nesting, Echo, Quad",
-    "RICH": "Order 2, Order 3, Order 4, Order 6, Word, WordPair, WordSkip, Separators, Expected,"
-    " c2, c3c4, c5c6, nibbles, TwoAbove, Echo, EchoAfter, Square, Quad, Nesting, Shapes, Outline",
-    "FEW": "Order 2, Order 3, Word, Foreseen, Column",
-    "SOME": "Order 2, Order 3, Word, Foreseen, Order 4, c2c3, Column, nibbles",
-}
-CONTEXTS["MANY"] = CONTEXTS["SOME"] + ", LastWord, Order 6"
-CONTEXTS["ALL"] = CONTEXTS["MANY"] + ", WordPair, Above"
-CONTEXTS["WIDE"] = CONTEXTS["RICH"] + ", Slope, Indirect, EchoOn, c2c4"
-CONTEXTS["FULL"] = CONTEXTS["WIDE"] + (
-    ", OutlineSeparator, NestedPair, Order 5, EchoShapes, WordsBefore, Cell, c2c3, c4, CellAfter,"
-    " IndirectPair, c1c3, Gradient, EchoPair, Above, Column, Order 7, WordTriple"
-)
-CONTEXTS = {name: names.split(", ") for name, names in CONTEXTS.items()}
+TEXT, DATA, CODE = range(3)  # kinds of data
 
-IN_CODE = {
-    "WordPair": "Instruction 0",
-    "WordSkip": "Instruction 1",
-    "Nesting": "Instruction 2",
-    "Cell": "Instruction 3",
-    "TwoAbove": "InstructionSkip",
-    "Separators": "Registers",
-    "Square": "Opcodes",
-    "Shapes": "Before",
+# Text | data | machine code
+FULL = """
+Order 2 | Order 2 | Order 2
+Order 3 | Order 3 | Order 3
+Order 4 | Order 4 | Order 4
+Order 6 | Order 6 | Order 6
+Word | c6 | Word
+WordPair | c3 | Instruction 0
+WordSkip | Order 1 | Instruction 1
+Separators | Separators | Registers
+Expected | Expected | Expected
+Enclosed | c2 | c2
+LineWord | c3c4 | c3c4
+Cell | c5c6 | c5c6
+Indirect | nibbles | nibbles
+ColumnPair | TwoAbove | InstructionSkip
+Indent | Echo | Echo
+EchoAfter | EchoAfter | EchoAfter
+Square | Square | Opcodes
+CellAfter | Quad | Quad
+Nesting | c1c4 | Instruction 2
+Shapes | Shapes | Before
+Outline | Outline | Outline
+Order 0 | Slope | Slope
+WordTriple | Indirect | Indirect
+LastName | EchoOn | EchoOn
+Order 1 | c2c4 | c2c4
+OutlineSeparator | OutlineSeparator | OutlineSeparator
+NestedPair | c4c8 | NestedPair
+Order 5 | Order 5 | Order 5
+EchoShapes | EchoShapes | EchoShapes
+WordsBefore | Word | WordsBefore
+EchoOn | Cell | Instruction 3
+c2c3 | c2c3 | c2c3
+Vowels | c4 | c4
+Echo | CellAfter | CellAfter
+IndirectPair | IndirectPair | IndirectPair
+WordLeap | c1c3 | c1c3
+c2 | Gradient | Gradient
+EchoPair | EchoPair | EchoPair
+Above | Above | Above
+Column | Column | Column
+Order 7 | Order 7 | Order 7
+TwoAbove | WordTriple | WordTriple
+"""
+ALL = """
+Order 2 | Order 2 | Order 2
+Order 3 | Order 3 | Order 3
+Word | Quad | Instruction 1
+Foreseen | Foreseen | Foreseen
+Order 4 | Order 4 | Order 4
+c2c3 | c2c3 | c2c3
+Column | Column | Registers
+Outline | nibbles | nibbles
+LastWord | c4 | Instruction 2
+Order 6 | Order 6 | Order 6
+WordPair | c3 | Instruction 0
+Above | Above | Opcodes
+"""
+
+
+def lists(*of_kinds):
+    """Of each kind that the level tells apart."""
+    return [names.split(", ") for names in of_kinds]
+
+
+def places(table, count):
+    """The lists of the kinds, of as many of the places."""
+    rows = [row.split(" | ") for row in table.strip().split("\n")[:count]]
+    return [list(names) for names in zip(*rows)]
+
+
+CONTEXTS = {
+    "A": lists("Order 0, Order 1"),
+    "B": lists("Order 0, Order 1, Order 2"),
+    "C": lists(
+        "Order 0, Order 1, Order 2, Order 3, Word, Echo",
+        "Order 0, Order 1, Order 2, Order 3, Quad, Echo",
+    ),
+    "D": lists(
+        "Order 0, Order 1, Order 2, Order 3, Indent, Word, Separators, CellAfter, Nesting, Echo",
+        "Order 0, Order 1, Order 2, Order 3, Word, c3, c2, Column, Quad, Echo",
+    ),
+    "LEAN": lists(
+        "Order 1, Order 2, Order 3, Order 4, WordPair, Word, Separators, Column, Nesting, Indent,"
+        " CellAfter",
+        "Order 1, Order 2, Order 3, Order 4, Order 5, c3, c2c3, Column, c2, Echo, Quad",
+    ),
+    "RICH": places(FULL, 21),
+    "WIDE": places(FULL, 23),
+    "FULL": places(FULL, 42),
+    "FEW": lists(*["Order 2, Order 3, Word, Foreseen, Column"] * 2),
+    "SOME": places(ALL, 8),
+    "MANY": places(ALL, 10),
+    "ALL": places(ALL, 12),
 }
-ROWS_IN_CODE = {
-    "WordPair": "Instruction 0",
-    "Word": "Instruction 1",
-    "LastWord": "Instruction 2",
-    "Column": "Registers",
-    "Above": "Opcodes",
-}
+
+
+def list_length(name):
+    """That of any kind."""
+    return len(CONTEXTS[name][TEXT])
+
 
 SETS = {
     "none": [],
@@ -96,9 +163,9 @@ LEVELS = [
      15006),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58293),
     ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269085),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 104, 968985),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 971881),
     ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3467017),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 32, 21, 32), 168, 20768521),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14343403),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
@@ -111,7 +178,7 @@ def guesses(level):
 
 
 def map_count(level):
-    return 1 if level < 2 else len(CONTEXTS[LEVELS[level][0]])
+    return 1 if level < 2 else list_length(LEVELS[level][0])
 
 
 def run_count(level):
@@ -197,6 +264,70 @@ def shape(c):
     if c == 0:
         return 5
     return 6 + c % 2 if c < 32 else 8 + c % 8
+
+
+def lower(c):
+    return c + 32 if 65 <= c <= 90 else c
+
+
+def is_letter(c):
+    return 97 <= lower(c) <= 122 or c >= 128
+
+
+class Text:
+    """What lines and words of text say."""
+
+    def __init__(self):
+        self.votes, self.indenting = 128, True
+        self.before = self.indent = 0
+        self.enclosed = self.third = self.name = self.first = 0
+        self.letters = self.vowels = 0
+        self.capital = False
+
+    def found(self):
+        return self.votes >= 128
+
+    def push(self, c, words):
+        """The words are those from before c came to them."""
+        if c < 9 or c in (11, 12) or 14 <= c <= 31:
+            self.votes = max(self.votes - 32, 0)
+        else:
+            self.votes = min(self.votes + 1, 255)
+
+        if c == 10:
+            self.before, self.indent, self.indenting = self.indent, 0, True
+        elif c in b" \t" and self.indenting:
+            self.indent = min(self.indent + 1, 255)
+        else:
+            self.indenting = False
+
+        if c in b'([{<"':
+            self.enclosed = hash1(1, c)
+        elif c in b")]}>":
+            self.enclosed = 0
+        elif self.enclosed != 0:
+            self.enclosed = hash1(self.enclosed, lower(c) + 1)
+
+        if is_letter(c):
+            self.push_letter(c, words[0] == 0)
+        elif words[0] != 0:
+            self.end_word(words)
+        if c == 10:
+            self.first = 0
+
+    def push_letter(self, c, begins):
+        if begins:
+            self.letters = self.vowels = 0
+            self.capital = 65 <= c <= 90
+        self.letters = min(self.letters + 1, 255)
+        self.vowels = (self.vowels << 1 | (lower(c) in b"aeiouy")) & 255
+
+    def end_word(self, words):
+        self.third, self.letters = words[2], 0
+        if self.capital:
+            self.name = words[0]
+        if self.first == 0:
+            self.first = words[0]
 
 
 PREFIXES = bytes.fromhex("262E363E646567F0F2F3")
@@ -362,6 +493,7 @@ class Memory:
         self.field = self.last_field = self.field_start = self.odd = 0
         self.starts = [[0] * 64, [0] * 64]
         self.cell = self.cell2 = 0
+        self.text = Text()
         self.instruction = Instruction()
 
     def c(self, n):
@@ -370,8 +502,10 @@ class Memory:
     def at(self, position):
         return self.history[position & self.mask]
 
-    def in_code(self):
-        return self.code and self.instruction.found()
+    def kind(self):
+        if self.code and self.instruction.found():
+            return CODE
+        return TEXT if self.text.found() else DATA
 
     def push(self, c):
         p1 = self.last & 255
@@ -379,6 +513,8 @@ class Memory:
         self.pos = (self.pos + 1) & U32
         self.last = (self.last << 8 | c) & 0xFFFFFFFFFFFFFFFF
         self.c0, self.k = 1, 0
+        if self.side:
+            self.text.push(c, self.words)
         self.push_words(c)
         if not self.side:
             return
@@ -396,9 +532,8 @@ class Memory:
             self.instruction.push(c, self.c(5), self.pos)
 
     def push_words(self, c):
-        lower = c + 32 if 65 <= c <= 90 else c
-        if 97 <= lower <= 122 or c >= 128:
-            self.words[0] = hash1(self.words[0], lower + 1)
+        if is_letter(c):
+            self.words[0] = hash1(self.words[0], lower(c) + 1)
         else:
             if self.words[0] != 0:
                 self.words = [0, self.words[0], self.words[1]]
@@ -458,15 +593,14 @@ class Memory:
 
 
 class Contexts:
-    """The hashes of a list of contexts."""
+    """The hashes of a list of contexts for each kind of data."""
 
-    def __init__(self, names, replaced, memory, matches):
+    def __init__(self, kinds, memory, matches):
         self.memory, self.first, self.final = memory, matches[0], matches[-1]
-        self.plain = [self.function(name) for name in names]
-        self.code = [self.function(replaced.get(name, name)) for name in names]
+        self.functions = [[self.function(name) for name in names] for names in kinds]
 
     def hashes(self):
-        functions = self.code if self.memory.in_code() else self.plain
+        functions = self.functions[self.memory.kind()]
         return [f((i + 1) << 16) for i, f in enumerate(functions)]
 
     def expected(self, divisor):
@@ -482,7 +616,7 @@ class Contexts:
         return hashes(s, hashes(i.ins, i.phase(), i.opd), n, *i.before[:n])
 
     def function(self, name):
-        m, i = self.memory, self.memory.instruction
+        m, t, i = self.memory, self.memory.text, self.memory.instruction
         masks = {"nibbles": 0xF0F0F0F0F0}
         if name.startswith("Order "):
             masks[name] = (1 << 8 * int(name[6:])) - 1
@@ -527,6 +661,13 @@ class Contexts:
             "WordsBefore": lambda s: hashes(s, m.words[1], m.words[2], m.c(1)),
             "WordTriple": lambda s: hashes(s, m.words[0], m.words[1], m.words[2], m.c(1)),
             "IndirectPair": lambda s: hashes(s, m.followed[m.c(1)] & 255, m.c(1), m.c(2)),
+            "Indent": lambda s: hashes(s, t.indent, t.before, m.words[0]),
+            "LineWord": lambda s: hashes(s, t.first, m.words[0], m.c(1)),
+            "Enclosed": lambda s: hashes(s, t.enclosed, m.c(1), 0),
+            "ColumnPair": lambda s: hashes(s, m.column, m.c(1), 1),
+            "LastName": lambda s: hashes(s, t.name, m.words[0], m.c(1)),
+            "Vowels": lambda s: hashes(s, t.vowels, min(t.letters, 8), m.c(1)),
+            "WordLeap": lambda s: hashes(s, m.words[0], t.third, m.c(1)),
             "InstructionSkip": lambda s: hashes(
                 s, hashes(i.ins, i.phase(), i.opd), i.before[1], 0
             ),
@@ -839,19 +980,18 @@ class Model:
 
     def __init__(self, level):
         names, sets, finals, stages, h, matches, positions, ssm, m_inputs, lines = LEVELS[level]
-        names = CONTEXTS[names]
-        n = len(names)
+        n = list_length(names)
         self.level = level
         self.memory = Memory(level, h)
         self.matches = [Match(form, h, positions, self.memory) for form in matches]
-        self.contexts = Contexts(names, IN_CODE, self.memory, self.matches)
+        self.contexts = Contexts(CONTEXTS[names], self.memory, self.matches)
         self.slots = Slots(lines, n, map_count(level))
         self.runs = Runs(self.slots, run_count(level))
         self.residuals = Residuals(guesses(level), h, self.memory, self.matches[-1])
         self.ssm = self.gate = None
         if ssm:
             rows, width, log_rows, span = ssm
-            self.rows = Contexts(CONTEXTS[rows], ROWS_IN_CODE, self.memory, self.matches)
+            self.rows = Contexts(CONTEXTS[rows], self.memory, self.matches)
             self.ssm = StateSpace(width, 1 << log_rows, span)
             self.gate = Gate(width, len(SETS[sets]))
         weights, share = first_weights(level, n, len(matches), len(SETS[sets]))
@@ -906,15 +1046,18 @@ class Model:
             return (64 * c1 + 8 * c2 + c3) * 2 + (m.k >= 4)
         if name == "Last":
             return m.c(1)
+        kind = m.kind()
         if name == "Word":
+            if kind == DATA:
+                return 8 * m.c(2) + m.k
             return (hash1(m.words[0], m.c(1)) * PHI & U32) >> 20
         i = m.instruction
         if name == "Shapes":
-            if not m.in_code():
+            if kind != CODE:
                 return m.shapes & 0xFFF
             return 256 * i.kind() + ((i.before[0] >> 7 if i.part == 0 else i.op) & 255)
         assert name == "Column"
-        if not m.in_code():
+        if kind != CODE:
             return m.column & 255
         return 16 * i.kind() + 4 * (i.modrm >> 6) + 2 * i.wide + i.short
 
@@ -998,7 +1141,7 @@ def parts(level):
     sizes.append(("residuals", residual_bytes(h, guesses(level)) if guesses(level) else 0))
     if ssm:
         rows, width, log_rows, span = ssm
-        sizes.append(("state space model", ssm_bytes(width, len(CONTEXTS[rows]), log_rows, span)))
+        sizes.append(("state space model", ssm_bytes(width, list_length(rows), log_rows, span)))
         sizes.append(("gate", 2 * 16 + 2 + 2 * 16 * width))
     return sizes
 
