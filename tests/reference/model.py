@@ -41,14 +41,14 @@ Enclosed | c2 | c2
 LineWord | c3c4 | c3c4
 Cell | c5c6 | c5c6
 Indirect | nibbles | nibbles
-ColumnPair | TwoAbove | InstructionSkip
-Indent | Echo | Echo
+Indent | TwoAbove | InstructionSkip
 EchoAfter | EchoAfter | EchoAfter
 Square | Square | Opcodes
-CellAfter | Quad | Quad
-Nesting | c1c4 | Instruction 2
-Shapes | Shapes | Before
+CellAfter | Quad | Before
+Nesting | Echo | Instruction 2
 Outline | Outline | Outline
+ColumnPair | Shapes | Quad
+Shapes | c1c4 | Echo
 Order 0 | Slope | Slope
 WordTriple | Indirect | Indirect
 LastName | EchoOn | EchoOn
@@ -114,6 +114,7 @@ CONTEXTS = {
         " CellAfter",
         "Order 1, Order 2, Order 3, Order 4, Order 5, c3, c2c3, Column, c2, Echo, Quad",
     ),
+    "SWIFT": places(FULL, 19),
     "RICH": places(FULL, 21),
     "WIDE": places(FULL, 23),
     "FULL": places(FULL, 42),
@@ -162,7 +163,7 @@ LEVELS = [
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
      15006),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58293),
-    ("RICH", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 80, 269085),
+    ("SWIFT", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 271981),
     ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 971881),
     ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3467017),
     ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14343403),
