@@ -25,9 +25,9 @@ pub(crate) const PLANS: [Plan; 40] = {
         plans[10 + level] = Plan { ssm: None, ..full };
         // The match models stay: they give no inputs of their own, but the
         // byte that they expect is a context of the state space model.
-        plans[20 + level] = Plan { contexts: &[&[], &[], &[]], ..alone };
+        plans[20 + level] = Plan { contexts: &[], ..alone };
         plans[30 + level] =
-            Plan { contexts: &[&[Context::Order(0)]], matches: &[], ssm: None, ..alone };
+            Plan { contexts: &[[Context::Order(0); 3]], matches: &[], ssm: None, ..alone };
         level += 1;
     }
     plans

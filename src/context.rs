@@ -5,7 +5,7 @@ use crate::code::Code;
 use crate::matching::Match;
 use crate::ngram::hash;
 use crate::place::{self, Place};
-use crate::plan::Context;
+use crate::plan::{Context, Kind};
 use crate::text::{Text, is_letter};
 
 /// Bytes of the side tables: for each byte value the four bytes that followed
@@ -120,14 +120,15 @@ impl Recent {
         }
     }
 
-    /// The kind of data that the bytes of late were, of `kinds` that are told
-    /// apart: text, any other data, machine code.
+    /// The kind of data that the bytes of late were, of the first `kinds`.
     #[inline]
-    pub(crate) fn kind(&self, kinds: usize) -> usize {
-        if kinds > 2 && self.code.found() {
-            2
+    pub(crate) fn kind(&self, kinds: usize) -> Kind {
+        if kinds > Kind::Code as usize && self.code.found() {
+            Kind::Code
+        } else if kinds > Kind::Data as usize && !self.text.found() {
+            Kind::Data
         } else {
-            usize::from(kinds > 1 && !self.text.found())
+            Kind::Text
         }
     }
 
@@ -210,7 +211,7 @@ impl Recent {
         let [above, above_above] = [at.above, at.above_above].map(u32::from);
         let cell = at.cell.map(u32::from);
         match context {
-            // Not for here.
+            // `hash` has dealt with these.
             Context::Order(_) | Context::Sparse(_) => salt,
             Context::Word => hash2(word, if word == 0 { c1 } else { 0 }),
             Context::WordPair => hash3(word, word2, c1),

@@ -119,7 +119,7 @@ macro_rules! levels {
             #[doc = concat!("The model of level ", $level, " alone.")]
             pub type $name = Fixed<
                 $level,
-                { PLANS[$level].orders() },
+                { PLANS[$level].contexts.len() },
                 { PLANS[$level].inputs() },
                 { PLANS[$level].matches.len() },
                 { PLANS[$level].recurrent() },

@@ -104,6 +104,19 @@ pub(crate) enum Context {
     Before,
 }
 
+/// Kinds of data that have contexts of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    /// Neither of the others.
+    Data,
+    /// x86 instructions.
+    Code,
+}
+
+/// A context for each [`Kind`].
+type ByKind = [Context; 3];
+
 /// What picks the row of a weight set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Selector {
@@ -165,9 +178,9 @@ const fn rows(selectors: &[Selector]) -> usize {
 /// The make-up of one level.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    /// Contexts of each kind of data that the level tells apart, as many for all:
-    /// text, any other data, machine code.
-    pub(crate) contexts: &'static [&'static [Context]],
+    /// Kinds of data that are told apart: the first ones of [`Kind`].
+    pub(crate) kinds: usize,
+    pub(crate) contexts: &'static [ByKind],
     /// Contexts with byte runs, the first ones.
     pub(crate) byte_runs: usize,
     pub(crate) selectors: &'static [Selector],
@@ -198,8 +211,8 @@ pub(crate) struct SsmPlan {
     pub(crate) rows: usize,
     /// Bytes of truncated backpropagation.
     pub(crate) span: usize,
-    /// Contexts beside the last byte, for each kind of data.
-    pub(crate) contexts: &'static [&'static [Context]],
+    /// Contexts beside the last byte.
+    pub(crate) contexts: &'static [ByKind],
 }
 
 impl SsmPlan {
@@ -209,7 +222,7 @@ impl SsmPlan {
         ssm::Shape {
             width: self.width,
             rows: self.rows,
-            contexts: self.contexts[0].len(),
+            contexts: self.contexts.len(),
             span: self.span,
         }
     }
@@ -232,22 +245,12 @@ impl Plan {
 
     /// Mixer inputs without padding.
     pub(crate) const fn used(&self) -> usize {
-        self.orders() * CONTEXT_INPUTS
+        self.contexts.len() * CONTEXT_INPUTS
             + self.byte_runs
             + self.matches.len() * MATCH_INPUTS
             + 1
             + self.recurrent() * ssm::INPUTS
             + self.guesses.len()
-    }
-
-    /// Contexts of one kind of data.
-    pub(crate) const fn orders(&self) -> usize {
-        let mut kind = 1;
-        while kind < self.contexts.len() {
-            assert!(self.contexts[kind].len() == self.contexts[0].len());
-            kind += 1;
-        }
-        self.contexts[0].len()
     }
 
     /// Inputs of the final mixers without padding: a set each, and the gate.
@@ -357,26 +360,26 @@ use Context::*;
 /// Contexts from level 8, the best ones first: for text, for other data and for
 /// machine code. A context's place salts its hash, so the order is part of the
 /// format.
-const FULL: [[Context; 3]; 42] = [
-    [Order(2), Order(2), Order(2)],
-    [Order(3), Order(3), Order(3)],
-    [Order(4), Order(4), Order(4)],
-    [Order(6), Order(6), Order(6)],
+const FULL: &[ByKind] = &[
+    [Order(2); 3],
+    [Order(3); 3],
+    [Order(4); 3],
+    [Order(6); 3],
     [Word, Sparse(0xFF00_0000_0000), Word],
     [WordPair, Sparse(0xFF_0000), Instruction(0)],
     [WordSkip, Order(1), Instruction(1)],
     [Separators, Separators, Registers],
-    [Expected, Expected, Expected],
+    [Expected; 3],
     [Enclosed, Sparse(0xFF00), Sparse(0xFF00)],
     [LineWord, Sparse(0xFFFF_0000), Sparse(0xFFFF_0000)],
     [Cell, Sparse(0xFFFF_0000_0000), Sparse(0xFFFF_0000_0000)],
     [Indirect, Sparse(0xF0_F0F0_F0F0), Sparse(0xF0_F0F0_F0F0)],
     [Indent, TwoAbove, InstructionSkip],
-    [EchoAfter, EchoAfter, EchoAfter],
+    [EchoAfter; 3],
     [Square, Square, Opcodes],
     [CellAfter, Quad, Before],
     [Nesting, Echo, Instruction(2)],
-    [Outline, Outline, Outline],
+    [Outline; 3],
     // At level 5, and from level 7.
     [ColumnPair, Shapes, Quad],
     [Shapes, Sparse(0xFF00_00FF), Echo],
@@ -386,82 +389,48 @@ const FULL: [[Context; 3]; 42] = [
     // From level 8.
     [LastName, EchoOn, EchoOn],
     [Order(1), Sparse(0xFF00_FF00), Sparse(0xFF00_FF00)],
-    [OutlineSeparator, OutlineSeparator, OutlineSeparator],
+    [OutlineSeparator; 3],
     [NestedPair, Sparse(0xFF00_0000_FF00_0000), NestedPair],
-    [Order(5), Order(5), Order(5)],
-    [EchoShapes, EchoShapes, EchoShapes],
+    [Order(5); 3],
+    [EchoShapes; 3],
     [WordsBefore, Word, WordsBefore],
     [EchoOn, Cell, Instruction(3)],
-    [Sparse(0xFF_FF00), Sparse(0xFF_FF00), Sparse(0xFF_FF00)],
+    [Sparse(0xFF_FF00); 3],
     [Vowels, Sparse(0xFF00_0000), Sparse(0xFF00_0000)],
     [Echo, CellAfter, CellAfter],
-    [IndirectPair, IndirectPair, IndirectPair],
+    [IndirectPair; 3],
     [WordLeap, Sparse(0xFF_00FF), Sparse(0xFF_00FF)],
     [Sparse(0xFF00), Gradient, Gradient],
-    [EchoPair, EchoPair, EchoPair],
-    [Above, Above, Above],
-    [Column, Column, Column],
-    [Order(7), Order(7), Order(7)],
+    [EchoPair; 3],
+    [Above; 3],
+    [Column; 3],
+    [Order(7); 3],
     [TwoAbove, WordTriple, WordTriple],
 ];
 
 /// Contexts of the state space model beside the last byte from level 8, likewise.
-const ALL_ROWS: [[Context; 3]; 12] = [
-    [Order(2), Order(2), Order(2)],
-    [Order(3), Order(3), Order(3)],
+const ALL_ROWS: &[ByKind] = &[
+    [Order(2); 3],
+    [Order(3); 3],
     [Word, Quad, Instruction(1)],
-    [Foreseen, Foreseen, Foreseen],
-    [Order(4), Order(4), Order(4)],
-    [Sparse(0xFF_FF00), Sparse(0xFF_FF00), Sparse(0xFF_FF00)],
+    [Foreseen; 3],
+    [Order(4); 3],
+    [Sparse(0xFF_FF00); 3],
     [Column, Column, Registers],
     [Outline, Sparse(0xF0_F0F0_F0F0), Sparse(0xF0_F0F0_F0F0)],
     // From level 7.
     [LastWord, Sparse(0xFF00_0000), Instruction(2)],
-    [Order(6), Order(6), Order(6)],
+    [Order(6); 3],
     // From level 8.
     [WordPair, Sparse(0xFF_0000), Instruction(0)],
     [Above, Above, Opcodes],
 ];
 
-/// Contexts of the small state space model of level 3, for all kinds, beside the last byte.
-const FEW_ROWS: &[Context] = &[Order(2), Order(3), Word, Foreseen, Column];
+/// Those of levels 4 to 6.
+const SOME_ROWS: &[ByKind] = ALL_ROWS.split_at(8).0;
 
-/// Column `kind` of a table.
-const fn column<const N: usize>(table: &[[Context; 3]; N], kind: usize) -> [Context; N] {
-    let mut column = [Order(0); N];
-    let mut i = 0;
-    while i < N {
-        column[i] = table[i][kind];
-        i += 1;
-    }
-    column
-}
-
-const FULL_BY_KIND: [[Context; 42]; 3] = [column(&FULL, 0), column(&FULL, 1), column(&FULL, 2)];
-const ALL_ROWS_BY_KIND: [[Context; 12]; 3] =
-    [column(&ALL_ROWS, 0), column(&ALL_ROWS, 1), column(&ALL_ROWS, 2)];
-
-/// The first `N` contexts, for each kind of data.
-const fn first<const N: usize>() -> &'static [&'static [Context]] {
-    const {
-        &[
-            FULL_BY_KIND[0].split_at(N).0,
-            FULL_BY_KIND[1].split_at(N).0,
-            FULL_BY_KIND[2].split_at(N).0,
-        ]
-    }
-}
-
-/// The same of the state space model.
-const fn first_rows<const N: usize>() -> &'static [&'static [Context]] {
-    const {
-        &[
-            ALL_ROWS_BY_KIND[0].split_at(N).0,
-            ALL_ROWS_BY_KIND[1].split_at(N).0,
-            ALL_ROWS_BY_KIND[2].split_at(N).0,
-        ]
-    }
-}
+/// Contexts of the small state space model of level 3 beside the last byte.
+const FEW_ROWS: &[ByKind] = &[[Order(2); 3], [Order(3); 3], [Word; 3], [Foreseen; 3], [Column; 3]];
 
 /// Guesses at numbers from level 4, the best ones first.
 const GUESSES: &[Guess] = &[
@@ -482,15 +451,12 @@ pub(crate) use LEVELS as PLANS;
 /// The ten levels.
 pub(crate) const LEVELS: [Plan; 10] = {
     use Selector as S;
-    const fn rich(
-        contexts: &'static [&'static [Context]],
-        history: u32,
-        stages: &'static [u32],
-    ) -> Plan {
+    const fn rich(contexts: &'static [ByKind], history: u32, stages: &'static [u32]) -> Plan {
         Plan {
+            kinds: 3,
             contexts,
             byte_runs: 0,
-            maps: contexts[0].len(),
+            maps: contexts.len(),
             selectors: &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches],
             final_selectors: &[S::Partial, S::Confidence, S::Match, S::Classes],
             stages,
@@ -525,7 +491,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
     }
     const fn with_ssm(
         mut plan: Plan,
-        contexts: &'static [&'static [Context]],
+        contexts: &'static [ByKind],
         width: usize,
         rows: usize,
     ) -> Plan {
@@ -534,7 +500,8 @@ pub(crate) const LEVELS: [Plan; 10] = {
     }
     [
         Plan {
-            contexts: &[&[Order(0), Order(1)]],
+            kinds: 1,
+            contexts: &[[Order(0); 3], [Order(1); 3]],
             byte_runs: 0,
             maps: 1,
             selectors: &[S::One],
@@ -547,7 +514,8 @@ pub(crate) const LEVELS: [Plan; 10] = {
             ssm: None,
         },
         Plan {
-            contexts: &[&[Order(0), Order(1), Order(2)]],
+            kinds: 1,
+            contexts: &[[Order(0); 3], [Order(1); 3], [Order(2); 3]],
             byte_runs: 0,
             maps: 1,
             selectors: &[S::Match, S::Confidence],
@@ -561,9 +529,14 @@ pub(crate) const LEVELS: [Plan; 10] = {
             ssm: None,
         },
         Plan {
+            kinds: 2,
             contexts: &[
-                &[Order(0), Order(1), Order(2), Order(3), Word, Echo],
-                &[Order(0), Order(1), Order(2), Order(3), Quad, Echo],
+                [Order(0); 3],
+                [Order(1); 3],
+                [Order(2); 3],
+                [Order(3); 3],
+                [Word, Quad, Quad],
+                [Echo; 3],
             ],
             byte_runs: 0,
             maps: 6,
@@ -577,31 +550,18 @@ pub(crate) const LEVELS: [Plan; 10] = {
             ssm: None,
         },
         Plan {
+            kinds: 2,
             contexts: &[
-                &[
-                    Order(0),
-                    Order(1),
-                    Order(2),
-                    Order(3),
-                    Indent,
-                    Word,
-                    Separators,
-                    CellAfter,
-                    Nesting,
-                    Echo,
-                ],
-                &[
-                    Order(0),
-                    Order(1),
-                    Order(2),
-                    Order(3),
-                    Word,
-                    Sparse(0xFF_0000),
-                    Sparse(0xFF00),
-                    Column,
-                    Quad,
-                    Echo,
-                ],
+                [Order(0); 3],
+                [Order(1); 3],
+                [Order(2); 3],
+                [Order(3); 3],
+                [Indent, Word, Word],
+                [Word, Sparse(0xFF_0000), Sparse(0xFF_0000)],
+                [Separators, Sparse(0xFF00), Sparse(0xFF00)],
+                [CellAfter, Column, Column],
+                [Nesting, Quad, Quad],
+                [Echo; 3],
             ],
             byte_runs: 0,
             maps: 10,
@@ -612,36 +572,22 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(4), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES.split_at(4).0,
-            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: &[FEW_ROWS; 2] }),
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
         },
         Plan {
+            kinds: 2,
             contexts: &[
-                &[
-                    Order(1),
-                    Order(2),
-                    Order(3),
-                    Order(4),
-                    WordPair,
-                    Word,
-                    Separators,
-                    Column,
-                    Nesting,
-                    Indent,
-                    CellAfter,
-                ],
-                &[
-                    Order(1),
-                    Order(2),
-                    Order(3),
-                    Order(4),
-                    Order(5),
-                    Sparse(0xFF_0000),
-                    Sparse(0xFF_FF00),
-                    Column,
-                    Sparse(0xFF00),
-                    Echo,
-                    Quad,
-                ],
+                [Order(1); 3],
+                [Order(2); 3],
+                [Order(3); 3],
+                [Order(4); 3],
+                [WordPair, Order(5), Order(5)],
+                [Word, Sparse(0xFF_0000), Sparse(0xFF_0000)],
+                [Separators, Sparse(0xFF_FF00), Sparse(0xFF_FF00)],
+                [Column; 3],
+                [Nesting, Sparse(0xFF00), Sparse(0xFF00)],
+                [Indent, Echo, Echo],
+                [CellAfter, Quad, Quad],
             ],
             byte_runs: 0,
             maps: 11,
@@ -652,32 +598,17 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(6), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES,
-            ssm: Some(SsmPlan {
-                width: 16,
-                rows: 1 << 13,
-                span: 32,
-                contexts: first_rows::<8>().split_at(2).0,
-            }),
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
         },
-        with_ssm(coarse(rich(first::<21>(), 20, &[8, 11, 11])), first_rows::<8>(), 24, 1 << 14),
-        with_ssm(rich(first::<19>(), 22, &[8, 11, 12]), first_rows::<8>(), 24, 1 << 16),
+        with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
+        with_ssm(rich(FULL.split_at(19).0, 22, &[8, 11, 12]), SOME_ROWS, 24, 1 << 16),
         with_ssm(
-            with_runs(rich(first::<23>(), 24, &[8, 11, 12]), 12),
-            first_rows::<10>(),
+            with_runs(rich(FULL.split_at(23).0, 24, &[8, 11, 12]), 12),
+            ALL_ROWS.split_at(10).0,
             24,
             1 << 19,
         ),
-        with_ssm(
-            with_runs(deep(rich(first::<42>(), 26, &[8, 11, 12])), 21),
-            first_rows::<12>(),
-            32,
-            1 << 21,
-        ),
-        with_ssm(
-            with_runs(deep(rich(first::<42>(), 28, &[8, 11, 12])), 21),
-            first_rows::<12>(),
-            64,
-            1 << 22,
-        ),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 21), ALL_ROWS, 64, 1 << 22),
     ]
 };

@@ -17,7 +17,7 @@ use crate::ngram::{
     LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state, peek_slot, slot_hash,
 };
 use crate::plan::{
-    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
+    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
 };
 use crate::refinement::{self, Stage};
 use crate::residual::{self, Residuals};
@@ -140,7 +140,7 @@ impl<
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
-        assert!(plan.orders() == N && plan.byte_runs == R && plan.inputs() == M);
+        assert!(plan.contexts.len() == N && plan.byte_runs == R && plan.inputs() == M);
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
@@ -149,8 +149,6 @@ impl<
         assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
     };
-    /// Kinds of data that are told apart.
-    const KINDS: usize = Self::PLAN.contexts.len();
     const LAYOUT: Layout = Self::PLAN.layout();
     /// Bytes of the memory: known, so that its parts are not checked one by one.
     const SIZE: usize = Level::new((L % 10) as u8).unwrap().workspace();
@@ -391,7 +389,7 @@ impl<
     fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
         let tables = Self::tables(memory);
         self.recent.push(byte, tables.history, tables.side);
-        if Self::KINDS > 2 {
+        if Self::PLAN.kinds > Kind::Code as usize {
             self.recent.code.push(self.recent.bytes, self.recent.pos);
         }
         let (recent, history) = (&self.recent, &*tables.history);
@@ -428,16 +426,15 @@ impl<
             );
         }
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
-        let kind = recent.kind(Self::KINDS);
-        let contexts = Self::PLAN.contexts[kind];
-        for (i, (h, &context)) in self.hashes.iter_mut().zip(contexts).enumerate() {
-            *h = hash_of(i, context);
+        let kind = recent.kind(Self::PLAN.kinds) as usize;
+        for (i, (h, contexts)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
+            *h = hash_of(i, contexts[kind]);
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
-            let hashes = &mut hashes[..plan.contexts[0].len()];
-            for (i, (h, &context)) in hashes.iter_mut().zip(plan.contexts[kind]).enumerate() {
-                *h = hash_of(i, context);
+            let hashes = &mut hashes[..plan.contexts.len()];
+            for (i, (h, contexts)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
+                *h = hash_of(i, contexts[kind]);
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
@@ -668,6 +665,7 @@ impl<
     /// The row of a weight set.
     fn select(&self, selector: Selector, known: u32) -> u32 {
         let r = &self.recent;
+        let kind = r.kind(Self::PLAN.kinds);
         let bit_of = |model: &Match| {
             model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
@@ -689,14 +687,12 @@ impl<
                     + u32::from(r.bit_index >= 4)
             }
             Selector::PartialClass => r.partial * 8 + class(r.bytes),
-            Selector::Shapes if Self::KINDS > 2 && r.code.found() => r.code.row_by_opcode(),
-            Selector::Column if Self::KINDS > 2 && r.code.found() => r.code.row_by_mode(),
+            Selector::Shapes if kind == Kind::Code => r.code.row_by_opcode(),
+            Selector::Column if kind == Kind::Code => r.code.row_by_mode(),
             Selector::Shapes => r.shapes & 0xFFF,
             Selector::Last => r.bytes as u32 & 0xFF,
             Selector::Column => u32::from(r.place.column) & 255,
-            Selector::Word if r.kind(Self::KINDS) == 1 => {
-                (r.bytes >> 8) as u32 % 256 * 8 + r.bit_index
-            }
+            Selector::Word if kind == Kind::Data => (r.bytes >> 8) as u32 % 256 * 8 + r.bit_index,
             Selector::Word => hash(r.word(), r.bytes as u32 & 0xFF).wrapping_mul(PHI) >> 20,
             Selector::Echo => last.past() * 3 + bit_of(last),
         }
@@ -741,7 +737,7 @@ mod tests {
             let mut memory = vec![0; Level::new($level).unwrap().workspace()];
             let mut left = Predictor::<
                 $level,
-                { PLAN.orders() },
+                { PLAN.contexts.len() },
                 { PLAN.inputs() },
                 { PLAN.matches.len() },
                 { PLAN.recurrent() },
@@ -772,7 +768,7 @@ mod tests {
             assert_eq!(format!("{:?}", back.residuals), format!("{:?}", left.residuals));
             assert_eq!((back.hashes, back.slots), (left.hashes, left.slots));
             assert_eq!((back.histories, back.states), (left.histories, left.states));
-            let runs = PLAN.orders() * CONTEXT_INPUTS..;
+            let runs = PLAN.contexts.len() * CONTEXT_INPUTS..;
             assert_eq!(
                 back.inputs[runs.clone()][..PLAN.byte_runs],
                 left.inputs[runs][..PLAN.byte_runs]

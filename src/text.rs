@@ -92,16 +92,16 @@ impl Text {
             b' ' | b'\t' if self.indenting => self.indent = self.indent.saturating_add(1),
             _ => self.indenting = false,
         }
+        let lower = byte.to_ascii_lowercase();
         match byte {
             b'(' | b'[' | b'{' | b'<' | b'"' => self.enclosed = hash(1, byte.into()),
             b')' | b']' | b'}' | b'>' => self.enclosed = 0,
             _ if self.enclosed != 0 => {
-                self.enclosed = hash(self.enclosed, u32::from(byte.to_ascii_lowercase()) + 1);
+                self.enclosed = hash(self.enclosed, u32::from(lower) + 1);
             }
             _ => {}
         }
 
-        let lower = byte.to_ascii_lowercase();
         let [word, _, word_before] = words;
         if is_letter(byte) {
             if word == 0 {
