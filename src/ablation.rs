@@ -19,6 +19,7 @@ pub(crate) const PLANS: [Plan; 40] = {
             stages: &[],
             byte_runs: 0,
             guesses: &[],
+            bitmaps: &[],
             ..full
         };
         plans[level] = full;

@@ -115,8 +115,8 @@ impl Recent {
             let (followed, side) = side.split_at_mut(FOLLOWED);
             let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
             *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();
-            self.place.push(byte, self.pos, history, side);
             self.text.push(byte, words);
+            self.place.push(byte, self.pos, self.text.found(), history, side);
         }
     }
 
@@ -301,6 +301,30 @@ mod tests {
         assert_eq!((recent.place.column, recent.place.above), (5, b'2'));
         let recent = after(b"one\ntwo\nlonger");
         assert_eq!(recent.place.above, b'\n');
+    }
+
+    #[test]
+    fn a_line_end_in_binary_data_ends_no_line() {
+        // Records of 24 bytes with a 10 in each of them.
+        let content: [u8; 2400] =
+            core::array::from_fn(|i| [10, 0, 1, 2][i % 24 % 4].max((i % 24 / 4 * 16) as u8));
+        let place = after(&content).place;
+        assert!(!place.lines);
+        assert_eq!((place.record, place.column), (24, 0));
+        assert_eq!(place.above, content[content.len() - 24]);
+    }
+
+    #[test]
+    fn rows_of_a_picture_are_found_among_equal_bytes() {
+        // A vertical bar in white, whose edges waver.
+        let content: [u8; 2500] =
+            core::array::from_fn(|i| match (i % 50, (i / 50).pow(2) % 7 / 2) {
+                (20..30, _) => 0,
+                (19, wave) => 0xFE << wave,
+                (30, wave) => 0x7F >> wave,
+                _ => 0xFF,
+            });
+        assert_eq!(after(&content).place.record, 50);
     }
 
     #[test]

@@ -127,6 +127,7 @@ macro_rules! levels {
                 { PLANS[$level].selectors.len() },
                 { PLANS[$level].byte_runs },
                 { PLANS[$level].guesses.len() },
+                { PLANS[$level].bitmaps.len() },
             >;
             impl Model for $name {}
         )*
@@ -248,7 +249,8 @@ pub struct Fixed<
     const W: usize,
     const R: usize,
     const D: usize,
->(Predictor<L, N, M, K, S, E, W, R, D>);
+    const P: usize,
+>(Predictor<L, N, M, K, S, E, W, R, D, P>);
 
 impl<
     const L: usize,
@@ -260,7 +262,8 @@ impl<
     const W: usize,
     const R: usize,
     const D: usize,
-> ModelCore for Fixed<L, N, M, K, S, E, W, R, D>
+    const P: usize,
+> ModelCore for Fixed<L, N, M, K, S, E, W, R, D, P>
 {
     const BLANK: Self = Self(Predictor::BLANK);
 

@@ -12,6 +12,7 @@ extern crate std;
 #[doc(hidden)]
 pub mod ablation;
 mod bit_history;
+mod bitmap;
 mod byte_run;
 mod code;
 mod coder;

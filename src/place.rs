@@ -6,30 +6,36 @@
 //! records of a fixed length, which is found by voting: the byte above is one
 //! record back.
 
-/// Bytes of the side tables: for each byte value where it last stood and how
-/// far before that; then where the fields of two lines begin.
+/// Bytes of the side tables: for each byte value, then for each hash of two bytes,
+/// where it last stood and how far before that; then where the fields of two lines
+/// begin.
 pub(crate) const SIDE: usize = STOOD + 2 * FIELDS * 4;
-const STOOD: usize = 256 * 8;
+const STOOD: usize = (256 + 256) * 4;
 
 /// Fields of a line that are told apart.
 const FIELDS: usize = 64;
 /// Longest record that is looked for, in bytes.
-const LONGEST_RECORD: u32 = 1 << 14;
-/// Sightings that a new record length starts with; a rival takes two away.
+const LONGEST_RECORD: u16 = 1 << 14;
+/// Votes that a new record length starts with; a rival's take away twice as many.
 const FIRST_VOTES: u8 = 16;
-/// Lines longer than this are taken for binary data.
+/// Votes of a byte at the same distance twice, and of two bytes.
+const BYTE_VOTES: u8 = 1;
+const PAIR_VOTES: u8 = 4;
+/// Lines longer than this are taken for data without any.
 const LONGEST_LINE: u32 = 1000;
 
 /// Where the next byte stands. Positions count all bytes so far, modulo 2^32.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    /// The record length, its sightings, and another that was sighted.
+    /// The record length, the votes for it, and another that had some.
     pub(crate) record: u16,
     votes: u8,
     rival: u16,
     /// Where the current line begins, and the one before it.
     line: u32,
     line_before: u32,
+    /// Whether there are lines, or else records.
+    pub(crate) lines: bool,
     /// Place in its record or line of the next byte.
     pub(crate) column: u16,
     /// The byte above the next one.
@@ -57,6 +63,7 @@ impl Place {
         rival: 0,
         line: 0,
         line_before: 0,
+        lines: false,
         column: 0,
         above: 0,
         above_above: 0,
@@ -84,18 +91,28 @@ impl Place {
         for field in [&mut self.field, &mut self.last_field] {
             *field = carry((*field).into()).min(FIELDS as u32 - 1) as u8;
         }
-        self.odd = carry(self.odd.into()) != 0;
+        for flag in [&mut self.odd, &mut self.lines] {
+            *flag = carry((*flag).into()) != 0;
+        }
     }
 
-    /// Moves on by `byte`, the last one of `history`; `pos` is the next place.
-    pub(crate) fn push(&mut self, byte: u8, pos: u32, history: &[u8], side: &mut [u8]) {
+    /// Moves on by `byte`, the last one of `history`; `pos` is the next place, `text`
+    /// whether the bytes of late were text.
+    pub(crate) fn push(&mut self, byte: u8, pos: u32, text: bool, history: &[u8], side: &mut [u8]) {
         let (stood, starts) = side.split_at_mut(STOOD);
-        self.find_record(pos, &mut stood.as_chunks_mut::<8>().0[usize::from(byte)]);
+        let last = history[pos.wrapping_sub(2) as usize & (history.len() - 1)];
+        // A byte that is repeated says nothing of records.
+        if byte != last {
+            let (bytes, pairs) = stood.as_chunks_mut().0.split_at_mut(256);
+            let pair = last.wrapping_mul(89).wrapping_add(byte);
+            self.find_record(pos, &mut bytes[usize::from(byte)], BYTE_VOTES);
+            self.find_record(pos, &mut pairs[usize::from(pair)], PAIR_VOTES);
+        }
         let line_ends = byte == b'\n';
         if line_ends {
             (self.line_before, self.line) = (self.line, pos);
         }
-        self.look_above(pos, history);
+        self.look_above(pos, text, history);
         let starts = starts.as_chunks_mut::<4>().0;
         if line_ends || matches!(byte, b',' | b';' | b'\t' | b'|' | b' ') {
             self.start_field(line_ends, pos, starts);
@@ -103,36 +120,38 @@ impl Place {
         self.look_at_cell(pos, history, starts);
     }
 
-    /// Votes for the distance between equal bytes as the record length, when
-    /// it occurs twice in a row. `stood` is what is known of the byte.
-    fn find_record(&mut self, pos: u32, stood: &mut [u8; 8]) {
-        let known = u64::from_le_bytes(*stood);
-        let distance = pos.wrapping_sub(known as u32);
-        let repeats = distance == (known >> 32) as u32;
+    /// Votes for the distance between equal bytes, or pairs of them, as the record
+    /// length, when it occurs twice in a row. `stood` is what is known of them.
+    fn find_record(&mut self, pos: u32, stood: &mut [u8; 4], votes: u8) {
+        // Modulo 2^16: what is farther than that seldom comes twice.
+        let [at0, at1, far0, far1] = *stood;
+        let distance = (pos as u16).wrapping_sub(u16::from_le_bytes([at0, at1]));
+        let repeats = distance == u16::from_le_bytes([far0, far1]);
         if repeats && distance > 1 && distance < LONGEST_RECORD {
-            let distance = distance as u16;
             if distance == self.record {
-                self.votes = self.votes.saturating_add(1);
+                self.votes = self.votes.saturating_add(votes);
             } else if distance != self.rival {
                 self.rival = distance;
-            } else if self.votes < 2 {
+            } else if self.votes < 2 * votes {
                 (self.record, self.votes) = (distance, FIRST_VOTES);
             } else {
-                self.votes -= 2;
+                self.votes -= 2 * votes;
             }
         }
-        *stood = (u64::from(distance) << 32 | u64::from(pos)).to_le_bytes();
+        *stood = (u32::from(distance) << 16 | pos & 0xFFFF).to_le_bytes();
     }
 
     /// Finds the bytes above the next one: in the line before if there are
     /// lines, else one and two records back.
-    fn look_above(&mut self, pos: u32, history: &[u8]) {
+    fn look_above(&mut self, pos: u32, text: bool, history: &[u8]) {
         let mask = history.len() - 1;
         let column = pos.wrapping_sub(self.line);
-        let lines = column < LONGEST_LINE
+        // A line's end in other data is a byte like any.
+        self.lines = text
+            && column < LONGEST_LINE
             && self.line != 0
             && pos.wrapping_sub(self.line_before) as usize <= mask;
-        let (above, above_above) = if lines {
+        let (above, above_above) = if self.lines {
             self.column = column as u16;
             // A shorter line ends all columns beyond it.
             let at = self.line_before.wrapping_add(column);

@@ -6,7 +6,7 @@ use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
 use crate::residual::{self, Guess};
-use crate::{byte_run, gate, matching, mixer, ngram::map, refinement, ssm};
+use crate::{bitmap, byte_run, gate, matching, mixer, ngram::map, refinement, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
 /// before.
@@ -105,7 +105,7 @@ pub(crate) enum Context {
 }
 
 /// Kinds of data that have contexts of their own.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     /// Neither of the others.
@@ -198,6 +198,8 @@ pub(crate) struct Plan {
     pub(crate) match_log2: u32,
     /// What numbers are expected to be.
     pub(crate) guesses: &'static [Guess],
+    /// Templates of pixels: log2 of the entries for each.
+    pub(crate) bitmaps: &'static [u32],
     /// The state space model, where the level has one.
     pub(crate) ssm: Option<SsmPlan>,
 }
@@ -304,6 +306,7 @@ impl Plan {
             side: if self.history >= 14 { SIDE } else { 0 },
             trail: residual::trail(self.guesses, self.history),
             residuals: residual::bytes(self.guesses),
+            bitmaps: bitmap::bytes(self.bitmaps),
             ssm: match &self.ssm {
                 Some(plan) => plan.shape().bytes(),
                 None => 0,
@@ -328,6 +331,7 @@ pub(crate) struct Layout {
     pub(crate) side: usize,
     pub(crate) trail: usize,
     pub(crate) residuals: usize,
+    pub(crate) bitmaps: usize,
     pub(crate) ssm: usize,
     pub(crate) gate: usize,
 }
@@ -344,6 +348,7 @@ impl Layout {
             + self.side
             + self.trail
             + self.residuals
+            + self.bitmaps
             + self.ssm
             + self.gate
     }
@@ -470,12 +475,14 @@ pub(crate) const LEVELS: [Plan; 10] = {
             },
             match_log2: history - 3,
             guesses: GUESSES,
+            bitmaps: &[10, 16, 16],
             ssm: None,
         }
     }
     /// With fewer rows of weights.
     const fn coarse(mut plan: Plan) -> Plan {
         plan.selectors = &[S::PartialClass, S::Classes, S::Last, S::Column, S::Echo, S::Matches];
+        plan.bitmaps = &[10, 14, 14];
         plan
     }
     /// With byte runs for the first contexts.
@@ -511,6 +518,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { settled: 8, patience: 16, ..Finder::latest(4) }] },
             match_log2: 9,
             guesses: &[],
+            bitmaps: &[],
             ssm: None,
         },
         Plan {
@@ -526,6 +534,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { unsettled: 5, ..Finder::keeping(5) }] },
             match_log2: 10,
             guesses: &[Guess::EchoLineCoarse],
+            bitmaps: &[],
             ssm: None,
         },
         Plan {
@@ -547,6 +556,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::keeping(4)] },
             match_log2: 12,
             guesses: GUESSES.split_at(3).0,
+            bitmaps: &[10],
             ssm: None,
         },
         Plan {
@@ -572,6 +582,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(4), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES.split_at(4).0,
+            bitmaps: &[10],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
         },
         Plan {
@@ -598,6 +609,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(6), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES,
+            bitmaps: &[10, 13, 13],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
         },
         with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),

@@ -6,6 +6,7 @@
 //! the caller passes in.
 
 use crate::bit_history::RUN;
+use crate::bitmap::{self, Bitmap};
 use crate::byte_run::{self, ByteRuns};
 use crate::context::Recent;
 use crate::gate::Gate;
@@ -66,8 +67,8 @@ const FIRST: First = First {
 };
 
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models,
-/// `S` (0 or 1) state space models of width `E`, `W` weight sets, `R` byte runs and `D`
-/// guesses at numbers; all follow from the level. Its tables live in a slice passed to
+/// `S` (0 or 1) state space models of width `E`, `W` weight sets, `R` byte runs, `D`
+/// guesses at numbers and `P` templates of pixels; all follow from the level. Its tables live in a slice passed to
 /// each call, always the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
@@ -80,9 +81,12 @@ pub(crate) struct Predictor<
     const W: usize,
     const R: usize,
     const D: usize,
+    const P: usize,
 > {
     p: u32,
     recent: Recent,
+    /// Of the current byte.
+    kind: Kind,
     hashes: [u32; N],
     lines: [u32; N],
     slots: [u32; N],
@@ -100,6 +104,7 @@ pub(crate) struct Predictor<
     recurrent: [Recurrent; S],
     byte_runs: ByteRuns<R>,
     residuals: Residuals<D>,
+    bitmap: Bitmap<P>,
 }
 
 /// The state space model and the gate that goes with it.
@@ -122,6 +127,7 @@ struct Tables<'a> {
     side: &'a mut [u8],
     trail: &'a mut [u8],
     residuals: &'a mut [u8],
+    bitmaps: &'a mut [u8],
     ssm: &'a mut [u8],
     gate: &'a mut [u8],
 }
@@ -136,7 +142,8 @@ impl<
     const W: usize,
     const R: usize,
     const D: usize,
-> Predictor<L, N, M, K, S, E, W, R, D>
+    const P: usize,
+> Predictor<L, N, M, K, S, E, W, R, D, P>
 {
     const PLAN: &'static Plan = {
         let plan = &PLANS[L];
@@ -144,7 +151,7 @@ impl<
         assert!(plan.selectors.len() == W && plan.stages.len() <= MAX_STAGES);
         assert!(plan.final_selectors.len() <= MAX_FINALS);
         assert!(plan.rows() <= 1 << 16 && plan.final_rows() <= 1 << 16);
-        assert!(plan.guesses.len() == D && plan.matches.len() == K);
+        assert!(plan.guesses.len() == D && plan.matches.len() == K && plan.bitmaps.len() == P);
         assert!(plan.recurrent() == S && plan.width() == E);
         assert!(plan.selectors.len() + S <= FINAL_INPUTS);
         plan
@@ -237,6 +244,7 @@ impl<
         let (side, rest) = rest.split_at_mut(layout.side);
         let (trail, rest) = rest.split_at_mut(layout.trail);
         let (residuals, rest) = rest.split_at_mut(layout.residuals);
+        let (bitmaps, rest) = rest.split_at_mut(layout.bitmaps);
         let (ssm, rest) = rest.split_at_mut(layout.ssm);
         Tables {
             slots,
@@ -250,6 +258,7 @@ impl<
             side,
             trail,
             residuals,
+            bitmaps,
             ssm,
             gate: &mut rest[..layout.gate],
         }
@@ -260,6 +269,7 @@ impl<
     pub(crate) const BLANK: Self = Self {
         p: 32768,
         recent: Recent::new(),
+        kind: Kind::Text,
         hashes: [0; N],
         lines: [0; N],
         slots: [0; N],
@@ -276,6 +286,7 @@ impl<
         recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
         byte_runs: ByteRuns::NONE,
         residuals: Residuals::NONE,
+        bitmap: Bitmap::NONE,
     };
 
     /// Makes it a fresh model in `memory`, which must be zero.
@@ -296,6 +307,7 @@ impl<
             matching::reset(matching::tables(Self::PLAN.history, bytes).1);
         }
         residual::reset(tables.residuals);
+        bitmap::reset(tables.bitmaps);
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             model.ssm = Ssm::new(&plan.shape(), tables.ssm);
             model.gate = Gate::new(tables.gate, &Self::FIRST_GATE_WEIGHTS);
@@ -323,7 +335,7 @@ impl<
     pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         let weights = Self::tables(memory).weights;
         let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
-        let residuals = Self::RESIDUAL_INPUT..Self::RESIDUAL_INPUT + D;
+        let residuals = Self::RESIDUAL_INPUT..M;
         [0..matches, matches..bias, bias + 1..residuals.start, residuals].map(|part| {
             let said = self.rows.iter().map(|&row| {
                 let row = &weights[usize::from(row) * row_bytes(M)..][..2 * M];
@@ -425,16 +437,22 @@ impl<
                 tables.residuals,
             );
         }
+        if P > 0 {
+            self.bitmap.start_byte(recent, tables.history);
+        }
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
-        let kind = recent.kind(Self::PLAN.kinds) as usize;
+        if Self::PLAN.kinds > 1 {
+            self.kind = recent.kind(Self::PLAN.kinds);
+        }
+        let kind = self.kind();
         for (i, (h, contexts)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            *h = hash_of(i, contexts[kind]);
+            *h = hash_of(i, contexts[kind as usize]);
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, contexts)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                *h = hash_of(i, contexts[kind]);
+                *h = hash_of(i, contexts[kind as usize]);
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
@@ -549,6 +567,9 @@ impl<
         }
 
         self.residuals.update(bit);
+        if P > 0 {
+            self.bitmap.update(bit, tables.bitmaps);
+        }
 
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
@@ -592,7 +613,8 @@ impl<
                 *input = model.predict(maps, r.partial, r.bit_index);
             }
         }
-        bias[0] = 256;
+        // The constant input, where there are no rows of pixels.
+        bias[0] = self.bitmap.predict(r, Self::PLAN.bitmaps, tables.bitmaps).unwrap_or(256);
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let inputs = model.ssm.predict::<E>(&plan.shape(), r.partial, tables.ssm);
             bias[1..=ssm::INPUTS].copy_from_slice(&inputs);
@@ -601,7 +623,6 @@ impl<
             let inputs = &mut self.inputs[Self::RESIDUAL_INPUT..][..D];
             self.residuals.predict(r.partial, r.bit_index, tables.residuals, inputs);
         }
-
         let mut base = 0;
         let (mut x, mut p) = (0, 32768);
         for (i, selector) in Self::PLAN.selectors.iter().enumerate() {
@@ -662,10 +683,17 @@ impl<
         self.p = p.clamp(1, 65535);
     }
 
+    /// The kind of data that the current byte is taken for.
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        // Known to the compiler where nothing is told apart.
+        if Self::PLAN.kinds > 1 { self.kind } else { Kind::Text }
+    }
+
     /// The row of a weight set.
     fn select(&self, selector: Selector, known: u32) -> u32 {
         let r = &self.recent;
-        let kind = r.kind(Self::PLAN.kinds);
+        let kind = self.kind();
         let bit_of = |model: &Match| {
             model.expected_bit(r.partial, r.bit_index).map_or(0, |bit| 1 + u32::from(bit))
         };
@@ -690,7 +718,10 @@ impl<
             Selector::Shapes if kind == Kind::Code => r.code.row_by_opcode(),
             Selector::Column if kind == Kind::Code => r.code.row_by_mode(),
             Selector::Shapes => r.shapes & 0xFFF,
-            Selector::Last => r.bytes as u32 & 0xFF,
+            Selector::Last => match self.bitmap.nearest() {
+                Some(pixels) if kind == Kind::Data => pixels,
+                _ => r.bytes as u32 & 0xFF,
+            },
             Selector::Column => u32::from(r.place.column) & 255,
             Selector::Word if kind == Kind::Data => (r.bytes >> 8) as u32 % 256 * 8 + r.bit_index,
             Selector::Word => hash(r.word(), r.bytes as u32 & 0xFF).wrapping_mul(PHI) >> 20,
@@ -745,6 +776,7 @@ mod tests {
                 { PLAN.selectors.len() },
                 { PLAN.byte_runs },
                 { PLAN.guesses.len() },
+                { PLAN.bitmaps.len() },
             >::BLANK;
             left.start(&mut memory);
             for byte in $content {
