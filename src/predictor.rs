@@ -329,20 +329,28 @@ impl<
         self.predict(memory);
     }
 
-    /// How much each part of the model says of the next bit: for n-grams with
-    /// byte runs, match models, state space model, and residuals, the absolute value
+    /// How much each part of the model says of the next bit: for n-grams with byte runs,
+    /// match models, state space model, and residuals with bitmaps, the absolute value
     /// of what they add to the stretch (Q8), summed up over the weight sets.
     pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         let weights = Self::tables(memory).weights;
         let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
-        let residuals = Self::RESIDUAL_INPUT..M;
-        [0..matches, matches..bias, bias + 1..residuals.start, residuals].map(|part| {
+        let residuals = Self::RESIDUAL_INPUT..Self::RESIDUAL_INPUT + D;
+        let pixels = if self.bitmap.nearest().is_some() { bias..bias + 1 } else { 0..0 };
+        [
+            (0..matches, 0..0),
+            (matches..bias, 0..0),
+            (bias + 1..residuals.start, 0..0),
+            (residuals, pixels),
+        ]
+        .map(|(part, more)| {
             let said = self.rows.iter().map(|&row| {
                 let row = &weights[usize::from(row) * row_bytes(M)..][..2 * M];
-                let products = row.as_chunks::<2>().0[part.clone()]
-                    .iter()
-                    .zip(&self.inputs[part.clone()])
-                    .map(|(&w, &x)| i64::from(i16::from_le_bytes(w)) * i64::from(x));
+                let row = row.as_chunks::<2>().0;
+                let products = part
+                    .clone()
+                    .chain(more.clone())
+                    .map(|i| i64::from(i16::from_le_bytes(row[i])) * i64::from(self.inputs[i]));
                 (products.sum::<i64>() >> 14).unsigned_abs() as u32
             });
             said.sum()

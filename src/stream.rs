@@ -215,7 +215,8 @@ pub struct Evidence {
     pub repeats: u32,
     /// The state space model; 0 at levels 0 to 2.
     pub state_space: u32,
-    /// Numbers expected from earlier records; 0 at levels 0 and 1.
+    /// Numbers expected from earlier records, and pixels from their neighbours; 0 at
+    /// level 0.
     pub residuals: u32,
 }
 
