@@ -10,8 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{code, level, random, records, text};
-use statesmix::{AnyLevel, Dictionary, Encoder, Filter, Heap, Level, Options, Status, train};
+use common::{code, level, picture, random, records, text};
+use statesmix::{
+    AnyLevel, Dictionary, Encoder, Filter, Heap, Level, Options, Status, compress, train,
+};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -100,6 +102,17 @@ fn golden_packets() {
     check_packets(&["records", "noise"], 1);
     check_packets(&["records", "noise"], 2);
     check_packets(&["noise"], 3);
+}
+
+#[test]
+fn pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("picture.smx");
+    let content = picture(34, 1500);
+    for number in [2, 4] {
+        fs::write(&path, compress(&content, level(number)).unwrap()).unwrap();
+        check(&[path.to_str().unwrap()], &content);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use std::io::{Read, Write};
 
-use common::{contents, decode, encode, level, options, random, records, text};
+use common::{contents, decode, encode, level, options, picture, random, records, text};
 use proptest::prelude::*;
 use statesmix::io::{Reader, Writer};
 use statesmix::{
@@ -42,6 +42,19 @@ fn high_levels() {
         for content in [b"a", &text(6, 500)[..]] {
             round_trip("high", Options::new(level(number)), Level::MAX, content);
         }
+    }
+}
+
+#[test]
+fn pictures() {
+    let content = picture(9, 20_000);
+    let len = |number| {
+        let options = Options::new(level(number));
+        round_trip("picture", options, level(number), &content).len()
+    };
+    let by_bytes = len(1);
+    for number in 2..=6 {
+        assert!(len(number) * 4 < by_bytes * 3, "level {number}: {} of {by_bytes}", len(number));
     }
 }
 

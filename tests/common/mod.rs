@@ -69,6 +69,21 @@ pub fn records(seed: u64, len: usize) -> Vec<u8> {
     records
 }
 
+/// A picture of one bit a pixel, rows of 20 bytes: bars whose edges wander.
+pub fn picture(seed: u64, len: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut edges = [20, 50, 90, 130];
+    let mut picture = Vec::with_capacity(len + 20);
+    while picture.len() < len {
+        edges.iter_mut().for_each(|edge| *edge = *edge + random.next() as usize % 3 - 1);
+        let black = |x: usize| edges.iter().filter(|&&edge| edge <= x).count() % 2;
+        let byte = |i: usize| (0..8).fold(0, |byte, k| byte << 1 | black(8 * i + k) as u8);
+        picture.extend((0..20).map(byte));
+    }
+    picture.truncate(len);
+    picture
+}
+
 /// Machine code of sorts for a filter: calls of a few functions, and other
 /// instructions between them.
 pub fn code(filter: Filter, seed: u64, len: usize) -> Vec<u8> {

@@ -52,6 +52,7 @@ class Dictionary:
         m.above, m.above2, m.left = take() & 255, take() & 255, take() & 255
         m.cell, m.cell2, m.votes = take() & 255, take() & 255, min(take(), 255)
         m.field, m.last_field, m.odd = min(take(), 63), min(take(), 63), take() & 1
+        m.lines = take() & 1 != 0
         self.put_text(m.text, take)
         self.put_instruction(m.instruction, take)
         for match in model.matches:
@@ -119,6 +120,7 @@ class Dictionary:
         model.memory.history[:] = take()
         self.put_side(model.memory, take())
         self.put_residuals(model.residuals, take())
+        self.put_bitmaps(model.bitmaps, take())
         if model.ssm:
             self.put_state_space(model.ssm, take())
             self.put_gate(model, take())
@@ -128,7 +130,8 @@ class Dictionary:
             return
         numbers = view.cast("I")
         m.followed = list(numbers[:256])
-        m.stood, m.distance = list(numbers[256:768:2]), list(numbers[257:768:2])
+        sightings = view[1024:3072].cast("H")
+        m.stood, m.distance = list(sightings[::2]), list(sightings[1::2])
         m.starts = [list(numbers[768:832]), list(numbers[832:896])]
 
     def put_residuals(self, residuals, view):
@@ -142,6 +145,12 @@ class Dictionary:
             for i in range(len(guess.histograms)):
                 guess.histograms[i] = Histogram(counts[:46])
                 counts = counts[46:]
+
+    def put_bitmaps(self, bitmaps, view):
+        entries = view.cast("H")
+        for template in bitmaps.templates:
+            own, entries = entries[: 1 << template.log], entries[1 << template.log :]
+            template.entries = Table(lambda x, own=own: own[x])
 
     def put_state_space(self, ssm, view):
         e, at = ssm.e, 0

@@ -19,6 +19,7 @@ from basics import (
     ones,
     squash,
 )
+from bitmaps import Bitmaps, bitmap_bytes
 from residuals import Residuals, residual_bytes
 from state_space import Gate, StateSpace, ssm_bytes
 
@@ -158,15 +159,15 @@ THREE = [(5, 5, 32, 4), (12, 12, 32, 4), LONG]
 LEVELS = [
     ("A", "ONE", "none", [], 11, [(4, 8, 16, 4)], 9, None, 16, 47),
     ("B", "TWO", "One", [], 12, [(5, 16, 32, 5)], 10, None, 16, 299),
-    ("C", "TWO", "One", [], 14, [(4, 16, 32, 4)], 12, None, 24, 1269),
-    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2568),
+    ("C", "TWO", "One", [], 14, [(4, 16, 32, 4)], 12, None, 24, 1237),
+    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2536),
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
-     15006),
-    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 58293),
-    ("SWIFT", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 271981),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 971881),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3467017),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14343403),
+     14462),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 57237),
+    ("SWIFT", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 267853),
+    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 967753),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3462889),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14339275),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
@@ -176,6 +177,10 @@ def guesses(level):
     if level == 1:
         return ["EchoLineCoarse"]
     return GUESSES[: (0, 0, 3, 4)[level] if level < 4 else 6]
+
+
+# log2 of the entries of each template of bitmaps
+TEMPLATE_LOGS = [[], [], [10], [10], [10, 13, 13], [10, 14, 14]] + [[10, 16, 16]] * 4
 
 
 def map_count(level):
@@ -486,10 +491,11 @@ class Memory:
         self.words = [0, 0, 0]
         self.separators = self.shapes = self.brackets = 0
         self.followed = [0] * 256
-        self.stood = [0] * 256
-        self.distance = [0] * 256  # before[c] of the text
+        self.stood = [0] * 512
+        self.distance = [0] * 512  # before[e] of the text
         self.record = self.rival = self.votes = 0
         self.line = self.line_before = self.column = 0
+        self.lines = False  # the data has lines
         self.above = self.above2 = self.left = 0
         self.field = self.last_field = self.field_start = self.odd = 0
         self.starts = [[0] * 64, [0] * 64]
@@ -525,7 +531,7 @@ class Memory:
         elif c in b")]}>":
             self.brackets >>= 8
         self.followed[p1] = (self.followed[p1] << 8 | c) & U32
-        self.push_records(c)
+        self.push_records(c, p1)
         self.push_lines(c)
         self.push_fields(c)
         self.push_cells()
@@ -540,26 +546,33 @@ class Memory:
                 self.words = [0, self.words[0], self.words[1]]
             self.separators = (self.separators << 8 | c) & 0xFFFFFF
 
-    def push_records(self, c):
-        d = (self.pos - self.stood[c]) & U32
-        if 1 < d < 16384 and d == self.distance[c]:
+    def push_records(self, c, p1):
+        if c != p1:
+            self.push_sighting(c, 1)
+            self.push_sighting(256 + ((89 * p1 + c) & 255), 4)
+
+    def push_sighting(self, e, v):
+        d = (self.pos - self.stood[e]) & 0xFFFF
+        if 1 < d < 16384 and d == self.distance[e]:
             if d == self.record:
-                self.votes = min(self.votes + 1, 255)
+                self.votes = min(self.votes + v, 255)
             elif d == self.rival:
-                if self.votes < 2:
+                if self.votes < 2 * v:
                     self.record, self.votes = d, 16
                 else:
-                    self.votes -= 2
+                    self.votes -= 2 * v
             else:
                 self.rival = d
-        self.stood[c], self.distance[c] = self.pos, d
+        self.stood[e], self.distance[e] = self.pos & 0xFFFF, d
 
     def push_lines(self, c):
         pos = self.pos
         if c == 10:
             self.line_before, self.line = self.line, pos
         t = (pos - self.line) & U32
-        if t < 1000 and self.line != 0 and (pos - self.line_before) & U32 < self.size:
+        self.lines = (self.text.found() and t < 1000 and self.line != 0
+                      and (pos - self.line_before) & U32 < self.size)  # fmt: skip
+        if self.lines:
             q = (self.line_before + t) & U32
             if (q - self.line) & U32 < 1 << 31:
                 q = self.line - 1
@@ -989,6 +1002,7 @@ class Model:
         self.slots = Slots(lines, n, map_count(level))
         self.runs = Runs(self.slots, run_count(level))
         self.residuals = Residuals(guesses(level), h, self.memory, self.matches[-1])
+        self.bitmaps = Bitmaps(TEMPLATE_LOGS[level], self.memory)
         self.ssm = self.gate = None
         if ssm:
             rows, width, log_rows, span = ssm
@@ -1012,6 +1026,7 @@ class Model:
     def make_ready(self):
         """What follows the match models at the start of a byte."""
         self.residuals.start_byte()
+        self.bitmaps.start_byte()
         self.hashes = self.contexts.hashes()
         if self.ssm:
             places = [
@@ -1045,9 +1060,11 @@ class Model:
         if name == "Classes":
             c1, c2, c3 = (BYTE_CLASS[m.c(n)] for n in (1, 2, 3))
             return (64 * c1 + 8 * c2 + c3) * 2 + (m.k >= 4)
-        if name == "Last":
-            return m.c(1)
         kind = m.kind()
+        if name == "Last":
+            if kind == DATA and self.bitmaps.rows is not None:
+                return self.bitmaps.templates[0].x & 255
+            return m.c(1)
         if name == "Word":
             if kind == DATA:
                 return 8 * m.c(2) + m.k
@@ -1068,7 +1085,7 @@ class Model:
         inputs = self.slots.predict(c0, k) + self.runs.predict(k)
         for match in self.matches:
             inputs += match.predict(c0, k)
-        inputs.append(256)
+        inputs.append(self.bitmaps.predict(c0, k))
         if self.ssm:
             two = self.ssm.predict(c0)
             inputs += two
@@ -1100,7 +1117,7 @@ class Model:
             self.gate.learn(bit)
         for part in self.stages + self.finals + self.sets + self.matches:
             part.learn(bit)
-        for part in (self.runs, self.residuals):
+        for part in (self.runs, self.residuals, self.bitmaps):
             part.learn(bit)
         self.slots.learn(bit)
         memory = self.memory
@@ -1140,6 +1157,7 @@ def parts(level):
     sizes.append(("history", 1 << h))
     sizes.append(("side", 3584 if h >= 14 else 0))
     sizes.append(("residuals", residual_bytes(h, guesses(level)) if guesses(level) else 0))
+    sizes.append(("bitmaps", bitmap_bytes(TEMPLATE_LOGS[level])))
     if ssm:
         rows, width, log_rows, span = ssm
         sizes.append(("state space model", ssm_bytes(width, list_length(rows), log_rows, span)))
