@@ -54,7 +54,7 @@ fn pictures() {
     };
     let by_bytes = len(1);
     for number in 2..=6 {
-        assert!(len(number) * 4 < by_bytes * 3, "level {number}: {} of {by_bytes}", len(number));
+        assert!(len(number) * 100 < by_bytes * 61, "level {number}: {} of {by_bytes}", len(number));
     }
 }
 
