@@ -76,6 +76,7 @@ impl<const P: usize> Bitmap<P> {
         Self { pixels: [Pixel { rows: [0; ROWS], entry: 0 }; P], on: false };
 
     /// Finds the rows above a new byte.
+    #[inline(never)]
     pub(crate) fn start_byte(&mut self, recent: &Recent, history: &[u8]) {
         let row = u32::from(recent.place.record);
         self.on = row > 1 && !recent.place.lines;

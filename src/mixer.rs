@@ -9,6 +9,7 @@
 //! Inputs are Q8, weights Q14 in 16 bits, errors Q16.
 
 use crate::logistic::{STRETCH_MAX, squash};
+use core::ops::Range;
 use wide::{i16x8, i32x4};
 
 /// Inputs are padded to a multiple of this.
@@ -178,6 +179,22 @@ pub(crate) fn clip(x: i32) -> (i32, u32) {
     let limit = STRETCH_MAX << 4;
     let x = x.clamp(1 - limit, limit - 1);
     (x, squash(x))
+}
+
+/// The absolute value of what the inputs of `part` add to the stretch (Q8), summed up
+/// over the `rows`.
+#[inline(never)] // for each level again it takes 20 KB
+pub(crate) fn evidence(weights: &[u8], rows: &[u16], inputs: &[i16], part: Range<usize>) -> u32 {
+    let said = rows.iter().map(|&row| {
+        let row = &weights[usize::from(row) * row_bytes(inputs.len())..][..2 * inputs.len()];
+        let weights = &row.as_chunks::<2>().0[part.clone()];
+        let products = weights
+            .iter()
+            .zip(&inputs[part.clone()])
+            .map(|(&w, &x)| i64::from(i16::from_le_bytes(w)) * i64::from(x));
+        (products.sum::<i64>() >> 14).unsigned_abs() as u32
+    });
+    said.sum()
 }
 
 /// Sets the weights of all rows to `first` (Q14), uses to 0.

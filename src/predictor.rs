@@ -329,32 +329,20 @@ impl<
         self.predict(memory);
     }
 
-    /// How much each part of the model says of the next bit: for n-grams with byte runs,
-    /// match models, state space model, and residuals with bitmaps, the absolute value
-    /// of what they add to the stretch (Q8), summed up over the weight sets.
+    /// How much each part of the model says of the next bit: n-grams with byte runs,
+    /// match models, state space model, and residuals with bitmaps.
     pub(crate) fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         let weights = Self::tables(memory).weights;
+        let said = |part| mixer::evidence(weights, &self.rows, &self.inputs, part);
         let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
-        let residuals = Self::RESIDUAL_INPUT..Self::RESIDUAL_INPUT + D;
-        let pixels = if self.bitmap.nearest().is_some() { bias..bias + 1 } else { 0..0 };
+        let residuals = Self::RESIDUAL_INPUT;
+        let pixels = if self.bitmap.nearest().is_some() { said(bias..bias + 1) } else { 0 };
         [
-            (0..matches, 0..0),
-            (matches..bias, 0..0),
-            (bias + 1..residuals.start, 0..0),
-            (residuals, pixels),
+            said(0..matches),
+            said(matches..bias),
+            said(bias + 1..residuals),
+            said(residuals..residuals + D) + pixels,
         ]
-        .map(|(part, more)| {
-            let said = self.rows.iter().map(|&row| {
-                let row = &weights[usize::from(row) * row_bytes(M)..][..2 * M];
-                let row = row.as_chunks::<2>().0;
-                let products = part
-                    .clone()
-                    .chain(more.clone())
-                    .map(|i| i64::from(i16::from_le_bytes(row[i])) * i64::from(self.inputs[i]));
-                (products.sum::<i64>() >> 14).unsigned_abs() as u32
-            });
-            said.sum()
-        })
     }
 
     /// Passes what is known between two bytes through `carry`, as far as
