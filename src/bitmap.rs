@@ -90,8 +90,9 @@ impl<const P: usize> Bitmap<P> {
         }
     }
 
+    /// Whether the current byte has rows above it.
     #[inline(always)]
-    fn on(&self) -> bool {
+    pub(crate) fn has_rows(&self) -> bool {
         P > 0 && self.on
     }
 
@@ -99,7 +100,7 @@ impl<const P: usize> Bitmap<P> {
     /// the templates sum up to. One input for all costs other data nothing.
     #[inline(always)]
     pub(crate) fn predict(&mut self, recent: &Recent, log2s: &[u32], tables: &[u8]) -> Option<i16> {
-        if self.on() { Some(self.look_around(recent, log2s, tables)) } else { None }
+        if self.has_rows() { Some(self.look_around(recent, log2s, tables)) } else { None }
     }
 
     #[inline(never)]
@@ -130,7 +131,7 @@ impl<const P: usize> Bitmap<P> {
     /// Learns the bit.
     #[inline(always)]
     pub(crate) fn update(&self, bit: bool, tables: &mut [u8]) {
-        if self.on() {
+        if self.has_rows() {
             self.learn(bit, tables);
         }
     }
@@ -156,7 +157,7 @@ impl<const P: usize> Bitmap<P> {
     /// The nearest neighbours, eight bits of them, where there are rows.
     #[inline]
     pub(crate) fn nearest(&self) -> Option<u32> {
-        self.pixels.first().filter(|_| self.on()).map(|pixel| pixel.entry & 0xFF)
+        self.pixels.first().filter(|_| self.has_rows()).map(|pixel| pixel.entry & 0xFF)
     }
 }
 

@@ -104,7 +104,7 @@ impl Place {
         // A byte that is repeated says nothing of records.
         if byte != last {
             let (bytes, pairs) = stood.as_chunks_mut().0.split_at_mut(256);
-            let pair = last.wrapping_mul(89).wrapping_add(byte);
+            let pair = last.wrapping_mul(89).wrapping_add(byte); // any odd factor would do
             self.find_record(pos, &mut bytes[usize::from(byte)], BYTE_VOTES);
             self.find_record(pos, &mut pairs[usize::from(pair)], PAIR_VOTES);
         }

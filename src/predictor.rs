@@ -68,8 +68,8 @@ const FIRST: First = First {
 
 /// The model of level `L`, with `N` contexts, `M` mixer inputs, `K` match models,
 /// `S` (0 or 1) state space models of width `E`, `W` weight sets, `R` byte runs, `D`
-/// guesses at numbers and `P` templates of pixels; all follow from the level. Its tables live in a slice passed to
-/// each call, always the same one.
+/// guesses at numbers and `P` templates of pixels; all follow from the level. Its
+/// tables live in a slice passed to each call, always the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Predictor<
     const L: usize,
@@ -336,7 +336,7 @@ impl<
         let said = |part| mixer::evidence(weights, &self.rows, &self.inputs, part);
         let (matches, bias) = (N * CONTEXT_INPUTS + R, Self::SSM_INPUT - 1);
         let residuals = Self::RESIDUAL_INPUT;
-        let pixels = if self.bitmap.nearest().is_some() { said(bias..bias + 1) } else { 0 };
+        let pixels = if self.bitmap.has_rows() { said(bias..bias + 1) } else { 0 };
         [
             said(0..matches),
             said(matches..bias),
