@@ -54,7 +54,8 @@ pub(crate) fn reset(tables: &mut [u8]) {
     tables.as_chunks_mut().0.fill((1u16 << 15).to_le_bytes());
 }
 
-/// One template at the next pixel.
+/// One template at the next pixel. All have the same rows, but so levels without
+/// templates have no state.
 #[derive(Clone, Copy, Debug)]
 struct Pixel {
     /// Of each row the byte above, between its neighbours.
@@ -110,7 +111,7 @@ impl<const P: usize> Bitmap<P> {
         let entries = tables.as_chunks().0;
         let mut base = 0;
         let mut sum = 0;
-        for ((pixel, template), &log2) in self.pixels.iter_mut().zip(TEMPLATES).zip(log2s) {
+        for ((pixel, template), &log2) in self.pixels.iter_mut().zip(&TEMPLATES).zip(log2s) {
             let mut bits = template.before;
             let mut context = before & ((1 << bits) - 1);
             for (row, reach) in pixel.rows.iter().zip(template.reach) {
@@ -141,16 +142,12 @@ impl<const P: usize> Bitmap<P> {
         let entries = tables.as_chunks_mut().0;
         for pixel in &self.pixels {
             let entry = &mut entries[pixel.entry as usize];
-            let (p, count) = (u16::from_le_bytes(*entry) >> 3, u16::from_le_bytes(*entry) & 7);
+            let word = u16::from_le_bytes(*entry);
+            let (p, count) = (i32::from(word >> 3), word & 7);
             let rate = RATE[usize::from(count)];
             // Steps round away from zero.
-            let step = if bit {
-                ((8191 - i32::from(p)) * rate + 0xFFFF) >> 16
-            } else {
-                (-i32::from(p) * rate) >> 16
-            };
-            let p = p.wrapping_add(step as u16);
-            *entry = (p << 3 | (count + 1).min(7)).to_le_bytes();
+            let step = if bit { ((8191 - p) * rate + 0xFFFF) >> 16 } else { (-p * rate) >> 16 };
+            *entry = (((p + step) as u16) << 3 | (count + 1).min(7)).to_le_bytes();
         }
     }
 

@@ -124,9 +124,9 @@ impl Place {
     /// length, when it occurs twice in a row. `stood` is what is known of them.
     fn find_record(&mut self, pos: u32, stood: &mut [u8; 4], votes: u8) {
         // Modulo 2^16: what is farther than that seldom comes twice.
-        let [at0, at1, far0, far1] = *stood;
-        let distance = (pos as u16).wrapping_sub(u16::from_le_bytes([at0, at1]));
-        let repeats = distance == u16::from_le_bytes([far0, far1]);
+        let known = u32::from_le_bytes(*stood);
+        let distance = (pos as u16).wrapping_sub(known as u16);
+        let repeats = distance == (known >> 16) as u16;
         if repeats && distance > 1 && distance < LONGEST_RECORD {
             if distance == self.record {
                 self.votes = self.votes.saturating_add(votes);

@@ -563,9 +563,7 @@ impl<
         }
 
         self.residuals.update(bit);
-        if P > 0 {
-            self.bitmap.update(bit, tables.bitmaps);
-        }
+        self.bitmap.update(bit, tables.bitmaps);
 
         let node = self.node();
         let (maps, _) = tables.maps.as_chunks_mut::<256>();
@@ -619,6 +617,7 @@ impl<
             let inputs = &mut self.inputs[Self::RESIDUAL_INPUT..][..D];
             self.residuals.predict(r.partial, r.bit_index, tables.residuals, inputs);
         }
+
         let mut base = 0;
         let (mut x, mut p) = (0, 32768);
         for (i, selector) in Self::PLAN.selectors.iter().enumerate() {
