@@ -37,7 +37,7 @@ pub struct Header {
     pub checksum: bool,
     /// The dictionary needed to decode.
     pub dictionary: Option<u32>,
-    /// The filter the content was passed through.
+    /// The filter the content was passed through, or [`Self::UNPACKED`].
     pub filter: Option<u8>,
     /// Bytes of the frame after its header, if they are stated: then the next
     /// frame can be found without decoding this one. Below 2^63. An
@@ -50,6 +50,10 @@ pub struct Header {
 }
 
 impl Header {
+    /// What stands in [`Self::filter`] where the content was unpacked
+    /// ([`Options::unpacked`](crate::Options::unpacked)).
+    pub const UNPACKED: u8 = 7;
+
     /// The most bytes that a header has.
     pub const MAX_LEN: usize = MAX_HEADER;
 

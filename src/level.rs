@@ -4,6 +4,7 @@ use crate::dictionary;
 use crate::filter::Stage;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
+use crate::repack::Repacker;
 
 /// A compression level, 0 to 9. Level `L` works in `8 KiB * 4^L` in all, for
 /// compression as for decompression.
@@ -43,6 +44,13 @@ impl Level {
                 0 | 1 => 512,
                 _ => 2048,
             }
+    }
+
+    /// Whether its frames can have unpacked content
+    /// ([`Options::unpacked`](crate::Options::unpacked)): from level 6. Below, the
+    /// memory for packing it again would be missed elsewhere.
+    pub const fn unpacks(self) -> bool {
+        self.0 >= 6
     }
 
     /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and
@@ -109,6 +117,11 @@ pub(crate) trait ModelCore: Sized {
     fn stage(&mut self) -> Option<&mut Stage> {
         None
     }
+    /// What packs unpacked content again, if there is such a thing with this one.
+    #[inline]
+    fn repacker(&mut self) -> Option<&mut Repacker> {
+        None
+    }
 }
 
 /// Types for rows of [`PLANS`], and one for all of them: row `L` has the level
@@ -134,7 +147,7 @@ macro_rules! levels {
 
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $any($each, Stage);
+        pub struct $any($each, Stage, Repacker);
 
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)] // no allocator to box with
@@ -145,7 +158,7 @@ macro_rules! levels {
         impl Model for $any {}
 
         impl ModelCore for $any {
-            const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE);
+            const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE, Repacker::NEW);
 
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
@@ -215,6 +228,11 @@ macro_rules! levels {
             #[inline]
             fn stage(&mut self) -> Option<&mut Stage> {
                 Some(&mut self.1)
+            }
+
+            #[inline]
+            fn repacker(&mut self) -> Option<&mut Repacker> {
+                Some(&mut self.2)
             }
         }
     };

@@ -17,6 +17,7 @@ mod byte_run;
 mod code;
 mod coder;
 mod context;
+mod deflate;
 mod dictionary;
 #[cfg(feature = "embedded-io")]
 pub mod embedded;
@@ -38,11 +39,14 @@ mod place;
 mod plan;
 mod predictor;
 mod refinement;
+mod repack;
 mod residual;
 mod slice;
 mod ssm;
 mod stream;
 mod text;
+#[cfg(feature = "alloc")]
+mod unpack;
 
 #[cfg(feature = "alloc")]
 pub use dictionary::train;
@@ -60,6 +64,8 @@ pub use packet::{PacketDecoder, PacketEncoder};
 pub use slice::{Heap, compress, decompress, decompress_limited};
 pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Evidence, Memory, Options, Progress, Status};
+#[cfg(feature = "alloc")]
+pub use unpack::unpack;
 
 /// The code in the readme and in docs/ compiles and runs.
 #[cfg(all(doctest, feature = "std"))]

@@ -6,7 +6,7 @@ use crate::matching::Finder;
 use crate::mixer::row_bytes;
 use crate::ngram::LINE;
 use crate::residual::{self, Guess};
-use crate::{bitmap, byte_run, gate, matching, mixer, ngram::map, refinement, ssm};
+use crate::{bitmap, byte_run, gate, matching, mixer, ngram::map, refinement, repack, ssm};
 
 /// A context of the n-gram half. `c1` is the last whole byte, `c2` the one
 /// before.
@@ -230,6 +230,9 @@ impl SsmPlan {
     }
 }
 
+/// log2 of the history from where on a level can pack again.
+const UNPACKING_HISTORY: u32 = 22;
+
 /// Inputs a context gives to the mixer.
 pub(crate) const CONTEXT_INPUTS: usize = 3;
 /// Inputs a match model gives to the mixer.
@@ -315,6 +318,7 @@ impl Plan {
                 Some(plan) => gate::bytes(plan.width),
                 None => 0,
             },
+            repack: if self.history >= UNPACKING_HISTORY { repack::MEMORY } else { 0 },
         }
     }
 }
@@ -334,6 +338,8 @@ pub(crate) struct Layout {
     pub(crate) bitmaps: usize,
     pub(crate) ssm: usize,
     pub(crate) gate: usize,
+    /// No part of the model; the last.
+    pub(crate) repack: usize,
 }
 
 impl Layout {
@@ -351,6 +357,7 @@ impl Layout {
             + self.bitmaps
             + self.ssm
             + self.gate
+            + self.repack
     }
 
     /// What is left for the slots of `total` bytes.

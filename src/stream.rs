@@ -9,6 +9,7 @@ use crate::fallback::{Fallback, RAW_P};
 use crate::filter::{Filter, Stage, Way};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
+use crate::repack::{self, Repacker};
 
 /// Probability (Q16) that the content ends here, where its size is not stated
 /// in the header: coded before each byte, and all but free.
@@ -68,7 +69,8 @@ pub struct Options {
     content_size: Option<u64>,
     checksum: bool,
     sync_points: bool,
-    filter: Option<Filter>,
+    /// Its id, or [`Header::UNPACKED`].
+    filter: Option<u8>,
 }
 
 impl Options {
@@ -104,8 +106,46 @@ impl Options {
     /// decoders undo. [`Filter::detect`] tells of one that may help.
     #[must_use]
     pub const fn filter(mut self, filter: Filter) -> Self {
-        self.filter = Some(filter);
+        self.filter = Some(filter.id());
         self
+    }
+
+    /// Says that the content given to the encoder is what `unpack` made of another
+    /// one, which decoders make again of it. That one is the content of the frame:
+    /// its size is the one to state, and the checksum is of it. From level 6, with
+    /// models that can ([`AnyLevel`] does), and in place of a filter and of sync
+    /// points.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// # use statesmix::{AnyLevel, Error, Heap, Level, Options, compress_into, decompress, unpack};
+    /// # let gzipped = include_bytes!("../tests/golden/unpacked.content");
+    /// let mut frame = vec![0; 100_000];
+    /// # let level = Level::DEFAULT;
+    /// # use statesmix::Encoder;
+    /// let unpacked = unpack(gzipped).unwrap();
+    /// let options = Options::new(level).unpacked().content_size(gzipped.len() as u64);
+    /// let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
+    /// let len = encoder.encode(&unpacked, &mut frame)?.produced;
+    /// let len = len + encoder.finish(&mut frame[len..])?.produced;
+    /// assert_eq!(decompress(&frame[..len], level)?, gzipped);
+    /// # }
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn unpacked(mut self) -> Self {
+        self.filter = Some(Header::UNPACKED);
+        self
+    }
+
+    const fn is_unpacked(&self) -> bool {
+        matches!(self.filter, Some(Header::UNPACKED))
+    }
+
+    /// The probability of the flag that tells before each byte whether the content
+    /// ends, if there is one.
+    fn end_p(&self) -> Option<u32> {
+        (self.content_size.is_none() || self.is_unpacked()).then_some(END_P)
     }
 
     /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
@@ -117,7 +157,7 @@ impl Options {
             content_size: self.content_size,
             checksum: self.checksum,
             dictionary,
-            filter: self.filter.map(Filter::id),
+            filter: self.filter,
             code_size: None,
             sync_points: self.sync_points,
         };
@@ -242,7 +282,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// model `M` is of another level, [`Error::ContentSize`] if the declared
     /// size is 2^63 or more, or is declared together with sync points,
     /// [`Error::Filter`] if a filter is wanted and the model has none (see
-    /// [`Filtered`](crate::Filtered)).
+    /// [`Filtered`](crate::Filtered)), or unpacked content where there cannot be any.
     #[inline(always)] // or its result would be on the stack twice
     pub fn new(options: Options, memory: W) -> Result<Self, Error> {
         Self::with_dictionary(options, (), memory)
@@ -264,6 +304,9 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
         }
+        if options.is_unpacked() && options.sync_points {
+            return Err(Error::Filter(Header::UNPACKED));
+        }
         let size = options.level.workspace();
         memory.prepare(size)?;
         let mut result = Ok(Self {
@@ -281,7 +324,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
-            start_filter(&mut encoder.model, options.filter.map(Filter::id), Way::Forth)?;
+            start_filter(&mut encoder.model, options.level, options.filter, Way::Forth)?;
             let id = dictionary.map(|dictionary| dictionary.id());
             options.write_header(id, &mut encoder.pending, &mut encoder.crc);
         }
@@ -293,6 +336,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ///
     /// # Errors
     /// [`Error::ContentSize`] if there is more input than was declared,
+    /// [`Error::Corrupt`] if it should be unpacked content and is not,
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
@@ -319,22 +363,34 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 break Status::NeedsInput;
             };
             match self.options.content_size {
-                Some(size) if size == self.taken => {
+                Some(size) if size == self.taken && !self.options.is_unpacked() => {
                     self.state = EncoderState::Failed(Error::ContentSize);
                     return Err(Error::ContentSize);
                 }
                 _ => {}
             }
             if let Some(byte) = pass(&mut self.model, byte) {
-                let end_p = self.options.content_size.is_none().then_some(END_P);
+                let end_p = self.options.end_p();
                 let (coder, model) = (&mut self.coder, &mut self.model);
                 let emit = |b| self.pending.push(b);
                 encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
             }
-            self.crc.update(byte);
-            self.taken += 1;
             self.state = EncoderState::Body;
             consumed += 1;
+            if self.options.is_unpacked() {
+                let (crc, taken) = (&mut self.crc, &mut self.taken);
+                let packed = pack_again(&mut self.model, byte, memory, |byte| {
+                    crc.update(byte);
+                    *taken += 1;
+                });
+                if let Err(error) = packed {
+                    self.state = EncoderState::Failed(error);
+                    return Err(error);
+                }
+                continue;
+            }
+            self.crc.update(byte);
+            self.taken += 1;
         };
         Ok(Progress { consumed, produced, status })
     }
@@ -402,7 +458,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             return false;
         };
         let memory = self.memory.bytes(self.options.level.workspace());
-        let end_p = self.options.content_size.is_none().then_some(END_P);
+        let end_p = self.options.end_p();
         let (coder, model) = (&mut self.coder, &mut self.model);
         let emit = |b| self.pending.push(b);
         encode_byte(byte, end_p, coder, model, memory, &mut self.fallback, emit);
@@ -426,7 +482,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     /// Ends the frame; to be called until it returns [`Status::Done`].
     ///
     /// # Errors
-    /// [`Error::ContentSize`] if there was less input than declared.
+    /// [`Error::ContentSize`] if there was less input than declared,
+    /// [`Error::Corrupt`] if unpacked content cannot end here.
     pub fn finish(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
         let mut produced = 0;
         while self.pending.drain(output, &mut produced) {
@@ -438,6 +495,9 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                         Some(size) if size != self.taken => {
                             EncoderState::Failed(Error::ContentSize)
                         }
+                        _ if self.options.is_unpacked() && !is_packed(&mut self.model) => {
+                            EncoderState::Failed(Error::Corrupt)
+                        }
                         _ => EncoderState::Rest,
                     };
                 }
@@ -445,7 +505,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                     if self.code_rest() {
                         continue;
                     }
-                    if self.options.content_size.is_none() {
+                    if self.options.end_p().is_some() {
                         self.end_code(true);
                     }
                     self.state = EncoderState::Tail;
@@ -489,7 +549,17 @@ impl<W: Memory, M: Model> Encoder<W, M> {
 }
 
 /// Begins the filter of a frame, if it has one.
-fn start_filter<M: Model>(model: &mut M, id: Option<u8>, way: Way) -> Result<(), Error> {
+fn start_filter<M: Model>(
+    model: &mut M,
+    level: Level,
+    id: Option<u8>,
+    way: Way,
+) -> Result<(), Error> {
+    let mut id = id;
+    if id == Some(Header::UNPACKED) && level.unpacks() {
+        *model.repacker().ok_or(Error::Filter(Header::UNPACKED))? = Repacker::NEW;
+        id = None;
+    }
     match (model.stage(), id) {
         (None, None) => {}
         (Some(stage), None) => *stage = Stage::NONE,
@@ -508,6 +578,35 @@ fn pass<M: Model>(model: &mut M, byte: u8) -> Option<u8> {
         Some(stage) => stage.pass(byte),
         None => Some(byte),
     }
+}
+
+/// Packs a byte of unpacked content again, and gives what comes of it.
+#[inline(never)]
+fn pack_again<M: Model>(
+    model: &mut M,
+    byte: u8,
+    memory: &mut [u8],
+    mut give: impl FnMut(u8),
+) -> Result<(), Error> {
+    let memory = repack_area(memory);
+    let repacker = model.repacker().ok_or(Error::Filter(Header::UNPACKED))?;
+    repacker.push(byte, memory)?;
+    while let Some(byte) = repacker.peek(memory)? {
+        give(byte);
+        repacker.take();
+    }
+    Ok(())
+}
+
+/// Whether unpacked content may end here.
+fn is_packed<M: Model>(model: &mut M) -> bool {
+    model.repacker().is_some_and(|repacker| repacker.is_complete())
+}
+
+/// The part of the workspace that the model leaves for packing.
+fn repack_area(memory: &mut [u8]) -> &mut [u8] {
+    let begin = memory.len() - repack::MEMORY;
+    &mut memory[begin..]
 }
 
 /// Codes a byte with the model, or raw where the model has failed. Where the
@@ -630,6 +729,7 @@ enum Stop {
     Io(Status),
     End,
     SyncPoint,
+    Failed(Error),
 }
 
 const AT_HEADER: (u8, [u8; MAX_HEADER]) = (0, [0; MAX_HEADER]);
@@ -773,6 +873,7 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                             self.state = DecoderState::Start { code: 0, len: 0, synced: true };
                             continue;
                         }
+                        Stop::Failed(error) => return Err(error),
                         Stop::End => {}
                     }
                     let (kept, rest) = body.coder.finish();
@@ -858,7 +959,10 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
         if header.content_size.is_some_and(|size| size > self.allowed) {
             return Err(Error::OutputLimit);
         }
-        start_filter(&mut self.body.model, header.filter, Way::Back)
+        if header.filter == Some(Header::UNPACKED) && header.sync_points {
+            return Err(Error::Corrupt);
+        }
+        start_filter(&mut self.body.model, header.level, header.filter, Way::Back)
     }
 }
 
@@ -886,6 +990,8 @@ impl<M: Model> Body<M> {
 
     /// Decodes until something runs out or ends.
     fn run(&mut self, header: &Header, memory: &mut [u8], io: &mut Io) -> Stop {
+        let unpacked = header.filter == Some(Header::UNPACKED);
+        let size = header.content_size.filter(|_| !unpacked);
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
@@ -896,12 +1002,24 @@ impl<M: Model> Body<M> {
             }
             if self.partial == 0 {
                 // Between two bytes.
-                match (header.content_size, self.end) {
+                if unpacked {
+                    match self.give_packed(header, memory, io) {
+                        Ok(true) => {}
+                        Ok(false) => return Stop::Io(Status::OutputFull),
+                        Err(error) => return Stop::Failed(error),
+                    }
+                }
+                match (size, self.end) {
                     (Some(size), _) if self.decoded == size => return self.rest(io, Stop::End),
                     (None, End::No) if self.coder.decode(END_P) => self.end = End::Flag,
                     (None, End::Flag) if header.sync_points => {
                         let goes_on = self.coder.decode(RAW_P);
                         self.end = if goes_on { End::SyncPoint } else { End::Frame };
+                    }
+                    (None, End::Flag | End::Frame) if unpacked => {
+                        let whole = header.content_size.is_none_or(|size| size == self.decoded);
+                        let right = whole && is_packed(&mut self.model);
+                        return if right { Stop::End } else { Stop::Failed(Error::Corrupt) };
                     }
                     (None, End::Flag | End::Frame) => return self.rest(io, Stop::End),
                     (None, End::SyncPoint) => return self.rest(io, Stop::SyncPoint),
@@ -910,16 +1028,24 @@ impl<M: Model> Body<M> {
                 continue;
             }
             if self.partial >= 256 {
-                let Some(place) = io.output.get_mut(io.produced) else {
-                    return Stop::Io(Status::OutputFull);
-                };
                 let byte = self.partial as u8;
-                if let Some(byte) = pass(&mut self.model, byte) {
-                    *place = byte;
-                    io.produced += 1;
-                    self.crc.update(byte);
+                if unpacked {
+                    let memory = repack_area(memory);
+                    let pushed = self.model.repacker().map(|packer| packer.push(byte, memory));
+                    if let Some(Err(error)) = pushed {
+                        return Stop::Failed(error);
+                    }
+                } else {
+                    let Some(place) = io.output.get_mut(io.produced) else {
+                        return Stop::Io(Status::OutputFull);
+                    };
+                    if let Some(byte) = pass(&mut self.model, byte) {
+                        *place = byte;
+                        io.produced += 1;
+                        self.crc.update(byte);
+                    }
+                    self.decoded += 1;
                 }
-                self.decoded += 1;
                 if self.fallback.is_raw() {
                     self.model.skip(byte, memory);
                 }
@@ -936,6 +1062,34 @@ impl<M: Model> Body<M> {
             }
             self.partial = self.partial << 1 | u32::from(bit);
         }
+    }
+
+    #[inline(never)]
+    /// Gives what has been packed again; whether there was room for all of it.
+    fn give_packed(
+        &mut self,
+        header: &Header,
+        memory: &mut [u8],
+        io: &mut Io,
+    ) -> Result<bool, Error> {
+        let memory = repack_area(memory);
+        let Some(repacker) = self.model.repacker() else {
+            return Ok(true);
+        };
+        while let Some(byte) = repacker.peek(memory)? {
+            if header.content_size == Some(self.decoded) {
+                return Err(Error::Corrupt);
+            }
+            let Some(place) = io.output.get_mut(io.produced) else {
+                return Ok(false);
+            };
+            *place = byte;
+            repacker.take();
+            io.produced += 1;
+            self.crc.update(byte);
+            self.decoded += 1;
+        }
+        Ok(true)
     }
 
     /// Gives what the filter has held back, then stops for the reason `stop`.

@@ -45,12 +45,17 @@ pub(crate) enum Target {
     File(OsString),
 }
 
-/// What to do about machine code.
+/// What stands for unpacked content where filters have their names.
+pub(crate) const UNPACKED: &str = "deflate";
+
+/// What to do about machine code, and what is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filtering {
     Auto,
     None,
     By(Filter),
+    /// No filter, but what is packed is unpacked.
+    Unpack,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ pub(crate) struct Args {
     threads: Option<usize>,
     frame_size: Option<u64>,
     /// Memory that compressing may take, in bytes.
-    compress_limit: Option<u64>,
+    pub(crate) compress_limit: Option<u64>,
     /// Memory that decoding may take, in bytes.
     pub(crate) memory_limit: Option<u64>,
     /// Bytes of content that one input may decompress to.
@@ -389,6 +394,7 @@ fn parse_filter(word: &str) -> Filtering {
     match Filter::ALL.into_iter().find(|filter| filter.name() == word) {
         Some(filter) => Filtering::By(filter),
         None if word == "none" => Filtering::None,
+        None if word == UNPACKED => Filtering::Unpack,
         None => Filtering::Auto,
     }
 }

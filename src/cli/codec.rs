@@ -41,6 +41,12 @@ pub(crate) struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
+    /// Bytes of memory of level and dictionary.
+    pub(crate) fn memory(self) -> u64 {
+        let dictionary = self.dictionary.map_or(0, |dictionary| dictionary.level().dictionary());
+        (self.level.memory() + dictionary) as u64
+    }
+
     pub(crate) fn decoder(self) -> Decoder<Heap, AnyLevel, Option<Dictionary<'a>>> {
         Decoder::<_, AnyLevel>::with_dictionary(self.level, self.dictionary, Heap::new())
             .output_limit(self.output)
@@ -55,19 +61,23 @@ pub(crate) struct Frame {
     pub(crate) content: u64,
 }
 
-/// Compresses all of `input` into one frame.
+/// Compresses all of `input` into one frame. `done` tells how many bytes of the
+/// content so many bytes of the input stand for.
 pub(crate) fn encode(
     input: &mut dyn Read,
     output: &mut dyn Write,
     options: Options,
     dictionary: Option<Dictionary>,
     meter: &mut Meter,
+    done: impl Fn(u64) -> u64,
 ) -> Result<(), Fault> {
     let mut encoder: Encoder<_> = Encoder::with_dictionary(options, dictionary, Heap::new())?;
     let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut read = 0;
     loop {
         let len = fill(input, &mut content)?;
-        meter.read += len as u64;
+        read += len as u64;
+        meter.read = done(read);
         let mut taken = 0;
         loop {
             let progress = match len {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Dictionary, Error, Filter, Level, Options};
+use statesmix::{Dictionary, Error, Filter, Level, Options, unpack};
 
 use super::args::{Args, Filtering, Mode, Target};
 use super::bench;
@@ -18,6 +18,11 @@ use super::list::{List, Sum};
 use super::report::{Meter, Trouble, printable, say, size};
 
 const SUFFIX: &str = "smx";
+
+/// Bytes of a content that is unpacked, at most, and of what becomes of it: both are
+/// in memory.
+const MOST_TO_UNPACK: u64 = 64 << 20;
+const MOST_UNPACKED: usize = 256 << 20;
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -313,9 +318,10 @@ pub(crate) fn compress(
             input.read_to_end(&mut start).map_err(Fault::Read)?;
             Filter::detect(&start)
         }
-        Filtering::None => None,
+        Filtering::None | Filtering::Unpack => None,
         Filtering::By(filter) => Some(filter),
     };
+    let ends = args.filter == Filtering::Auto && start.len() < Filter::DETECT;
     let input = &mut start.chain(input);
     let mut options = Options::new(setting.level).checksum(args.checksum);
     if let Some(filter) = filter {
@@ -327,7 +333,34 @@ pub(crate) fn compress(
         return frames::encode(input, output, cut, meter);
     }
     let options = total.map_or(options, |total| options.content_size(total));
-    codec::encode(input, output, options, setting.dictionary, meter)
+    let known = total.unwrap_or(u64::MAX).min(if ends { 0 } else { u64::MAX });
+    let unpacks = match args.filter {
+        Filtering::Auto => filter.is_none() && known <= MOST_TO_UNPACK,
+        filtering => filtering == Filtering::Unpack,
+    };
+    if !unpacks || !setting.level.unpacks() {
+        return codec::encode(input, output, options, setting.dictionary, meter, |read| read);
+    }
+    let mut content = Vec::new();
+    // A byte more than may be, to notice what is too long.
+    let mut first = (&mut *input).take(MOST_TO_UNPACK + 1);
+    first.read_to_end(&mut content).map_err(Fault::Read)?;
+    let len = content.len() as u64;
+    let room = args.compress_limit.unwrap_or(u64::MAX).saturating_sub(setting.memory() + len);
+    // Both the stream under way and the result may take twice what they hold.
+    let room = usize::try_from(room / 4).unwrap_or(usize::MAX).min(MOST_UNPACKED);
+    let unpacked = if len <= MOST_TO_UNPACK { unpack(&content, room) } else { None };
+    match unpacked {
+        Some(unpacked) => {
+            let options = options.unpacked();
+            let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
+            codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, share)
+        }
+        None => {
+            let input = &mut content.chain(input);
+            codec::encode(input, output, options, setting.dictionary, meter, |read| read)
+        }
+    }
 }
 
 /// Threads with the memory that the dictionary leaves.

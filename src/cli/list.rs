@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use statesmix::{Filter, Level};
+use statesmix::{Filter, Header, Level};
 
+use super::args::UNPACKED;
 use super::codec::Frame;
 use super::report::{Trouble, bold, printable, size};
 
@@ -53,7 +54,11 @@ impl Sum {
                 frame
                     .header
                     .filter
-                    .map_or("no", |id| Filter::from_id(id).map_or("unknown", Filter::name)),
+                    .map_or("no", |id| match Filter::from_id(id) {
+                        Some(filter) => filter.name(),
+                        None if id == Header::UNPACKED => UNPACKED,
+                        None => "unknown",
+                    }),
             ),
             dictionary: Some(frame.header.dictionary.map_or(Needs::None, Needs::Id)),
         };

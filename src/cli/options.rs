@@ -226,11 +226,12 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 Id::Filter,
                 "",
                 &["filter"],
-                "make machine code more alike, for this kind of processor; the default, auto, \
-                 takes the filter that suits the first 256 KiB, or none",
+                "make machine code more alike, for this kind of processor, or unpack what is \
+                 packed with deflate, which takes a level from 6 and one frame; the default, \
+                 auto, takes what suits",
             )
             .takes(Takes::OneOf(&[
-                "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv",
+                "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv", "deflate",
             ]))
             .env(),
             Opt::new(
