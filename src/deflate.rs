@@ -19,14 +19,14 @@ const TOO_FAR: usize = 4096;
 const WINDOW: usize = 1 << 15;
 const HASHES: usize = 1 << 16;
 const SYMBOLS: usize = 1 << 15;
-/// Two windows, what is known ahead, and room to compare beyond.
-const TEXT: usize = 2 * WINDOW + 2 * AHEAD;
+/// Two windows, and what is known ahead.
+const TEXT: usize = 2 * WINDOW + AHEAD;
 /// Head of a block: codes of codes, or three bits and a length.
 const HEAD: usize = 1 << 10;
 
-/// Bytes of memory for a [`Deflate`].
+/// Bytes of memory for a [`Deflate`], in whole lines of 64.
 pub(crate) const MEMORY: usize =
-    TEXT + 2 * HASHES + 2 * WINDOW + 4 * SYMBOLS + HEAD + 4 * trees::CODES;
+    (TEXT + 2 * HASHES + 2 * WINDOW + 4 * SYMBOLS + HEAD + 4 * trees::CODES).next_multiple_of(64);
 
 /// How a stream was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Method {
         };
         let known = matches!(method.level, 1..=9)
             && first < 32
-            && method.window >= 9
+            && method.window >= if method.gzip() { 15 } else { 9 }
             && method.memory <= 9;
         if known { Some(method) } else { None }
     }
@@ -153,6 +153,8 @@ pub(crate) struct Deflate {
     /// Whether all bytes have come, and whether gzip knows.
     ended: bool,
     at_end: bool,
+    /// Whether a window was forgotten.
+    moved: bool,
     /// The next byte to look at, the end of those that have come, and where the
     /// block began, in the text; before its start where it has moved on.
     at: usize,
@@ -192,6 +194,7 @@ impl Deflate {
         method: Method { level: 1, filtered: false, window: 15, memory: 8 },
         ended: false,
         at_end: false,
+        moved: false,
         at: 0,
         end: 0,
         begin: 0,
@@ -214,7 +217,9 @@ impl Deflate {
     /// Begins a stream in memory that may have held another.
     pub(crate) fn start(&mut self, method: Method, memory: &mut [u8]) {
         *self = Self { method, ..Self::NONE };
-        memory.fill(0);
+        let areas = Areas::cut(memory);
+        areas.text.fill(0);
+        areas.heads.0.fill([0; 2]);
     }
 
     /// Takes a byte.
@@ -225,6 +230,10 @@ impl Deflate {
             self.slide(areas);
         }
         areas.text[self.end] = byte;
+        if self.moved && self.end < WINDOW {
+            // gzip compares beyond the end, where this would still be.
+            areas.text[self.end + WINDOW] = byte;
+        }
         self.end += 1;
     }
 
@@ -244,9 +253,12 @@ impl Deflate {
             let ahead = self.end - self.at;
             if ahead < AHEAD && self.ended && !self.at_end {
                 // They try to read on, and gzip then knows that this is the end.
-                self.at_end = self.method.gzip();
                 if self.at >= self.full() {
                     self.slide(areas);
+                }
+                if self.method.gzip() {
+                    self.at_end = true;
+                    areas.text[self.end..self.end + MIN_MATCH - 1].fill(0);
                 }
             }
             if ahead >= AHEAD || self.ended && ahead > 0 {
@@ -274,6 +286,7 @@ impl Deflate {
         areas.text.copy_within(window..2 * window, 0);
         // What is known ahead, beyond the two windows.
         areas.text.copy_within(2 * window..self.end.max(2 * window), window);
+        self.moved = true;
         self.at -= window;
         self.end -= window;
         self.found = self.found.saturating_sub(window);
@@ -324,10 +337,11 @@ impl Deflate {
         let nice = if self.method.gzip() { nice } else { nice.min(ahead) };
         let limit = self.at.saturating_sub(self.reach());
         let mask = (1 << self.method.window) - 1;
-        let here = &areas.text[self.at..self.at + MAX_MATCH];
+        let longest = if self.method.gzip() { MAX_MATCH } else { MAX_MATCH.min(ahead) };
+        let here = &areas.text[self.at..self.at + longest];
         let mut best = least;
-        loop {
-            let there = &areas.text[place..place + MAX_MATCH];
+        while best < here.len() {
+            let there = &areas.text[place..place + here.len()];
             // Where the bytes at the end differ it cannot be longer.
             if there[best - 1] == here[best - 1] && there[best] == here[best] {
                 let same = here.iter().zip(there).take_while(|(a, b)| a == b).count();

@@ -118,12 +118,11 @@ impl Options {
     ///
     /// ```
     /// # #[cfg(feature = "std")] {
-    /// # use statesmix::{AnyLevel, Error, Heap, Level, Options, compress_into, decompress, unpack};
+    /// # use statesmix::{AnyLevel, Encoder, Error, Heap, Level, Options, decompress, unpack};
     /// # let gzipped = include_bytes!("../tests/golden/unpacked.content");
-    /// let mut frame = vec![0; 100_000];
+    /// # let mut frame = vec![0; 100_000];
     /// # let level = Level::DEFAULT;
-    /// # use statesmix::Encoder;
-    /// let unpacked = unpack(gzipped).unwrap();
+    /// let unpacked = unpack(gzipped, 1 << 20).unwrap();
     /// let options = Options::new(level).unpacked().content_size(gzipped.len() as u64);
     /// let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
     /// let len = encoder.encode(&unpacked, &mut frame)?.produced;

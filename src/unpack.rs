@@ -10,8 +10,16 @@ use crate::frame::Crc32;
 use crate::repack::{self, IDAT, Repacker, Wrap};
 use inflate::inflate;
 
-/// Streams of fewer bytes than this stay packed.
+/// Bytes of a stream at least: what a smaller one saves is not worth its note.
 const LEAST: usize = 32;
+
+/// How many times as long what a stream holds may be, and bytes beyond: the model
+/// needs its time for each byte of that, and little more is saved.
+const FULLEST: usize = 64;
+const FULL: usize = 64 << 10;
+
+/// Bytes of a name in a header that are looked at.
+const LONGEST_NAME: usize = 1024;
 
 /// Unpacks the streams of DEFLATE in `content`, as they are in gzip, zip, PNG and
 /// zlib, that zlib or gzip has made: what becomes of them can be packed again to
@@ -27,16 +35,13 @@ const LEAST: usize = 32;
 /// ```
 #[must_use]
 pub fn unpack(content: &[u8], most: usize) -> Option<Vec<u8>> {
+    // Whatever the content: it is not gone over again and again.
+    let work = content.len().saturating_mul(4).saturating_add(64 << 20);
+    let mut search = Search { content, work, memory: Vec::new(), last: None };
     let mut unpacked = Vec::new();
-    let mut maker = Maker { memory: Vec::new(), last: None, work: 16 * content.len() + (64 << 20) };
     let (mut begin, mut at) = (0, 0);
-    while at + LEAST < content.len() {
-        let room = most.saturating_sub(unpacked.len());
-        let found = find(content, at, room);
-        let Some((stream, note)) = found.and_then(|stream| {
-            let note = maker.note(&stream, &content[stream.begin..stream.end])?;
-            Some((stream, note))
-        }) else {
+    while at + LEAST <= content.len() && search.work > 0 {
+        let Some((stream, note)) = search.at(at, most.saturating_sub(unpacked.len())) else {
             at += 1;
             continue;
         };
@@ -73,119 +78,116 @@ struct Stream {
     content: Vec<u8>,
 }
 
-/// The stream that begins at `at`, or behind the header there, whose content has
-/// `room` bytes at most.
-fn find(content: &[u8], at: usize, room: usize) -> Option<Stream> {
-    let rest = &content[at..];
-    let plain = |skip: usize| {
-        let begin = at + skip;
-        let (content, len) = inflate(content.get(begin..)?, room)?;
-        Some(Stream { begin, end: begin + len, wrap: Wrap::None, content })
-    };
-    match *rest {
-        [0x1F, 0x8B, 8, flags @ 0..32, ..] => plain(gzip_header(rest, flags)?),
-        [b'P', b'K', 3, 4, _, _, _, _, 8, 0, ..] => {
-            let half = |i: usize| usize::from(u16::from_le_bytes([rest[i], rest[i + 1]]));
-            plain(30 + half(26) + half(28))
-        }
-        // A window of 32 KiB, and whatever level: others are rare, and two bytes
-        // are little to go by.
-        [0x78, second @ (0x01 | 0x5E | 0x9C | 0xDA), ..] => {
-            let (content, len) = inflate(&rest[2..], room)?;
-            let wrap = Wrap::Zlib([0x78, second]);
-            let end = at + 2 + len + 4;
-            (2 + len + 4 <= rest.len()).then_some(Stream { begin: at, end, wrap, content })
-        }
-        [_, _, _, _, b'I', b'D', b'A', b'T', ..] => find_png(content, at, room),
-        _ => None,
-    }
-}
-
-/// Length of a header of gzip (RFC 1952) with these flags.
-fn gzip_header(header: &[u8], flags: u8) -> Option<usize> {
-    let mut len = 10;
-    if flags & 4 != 0 {
-        len += 2 + usize::from(u16::from_le_bytes([*header.get(10)?, *header.get(11)?]));
-    }
-    // A name and a comment, each with a 0 behind it.
-    for _ in 0..(flags >> 3 & 1) + (flags >> 4 & 1) {
-        len += header.get(len..)?.iter().position(|&byte| byte == 0)? + 1;
-    }
-    Some(len + 2 * usize::from(flags >> 1 & 1))
-}
-
-/// The chunks of a PNG that begin at `begin`.
-fn find_png(content: &[u8], begin: usize, room: usize) -> Option<Stream> {
-    let (mut packed, mut end, mut chunk) = (Vec::new(), begin, 0);
-    while let Some((&[a, b, c, d, ref kind @ ..], rest)) = content[end..].split_first_chunk::<8>()
-        && *kind == IDAT
-    {
-        let len = u32::from_be_bytes([a, b, c, d]) as usize;
-        let (Some(data), Some(sum)) = (rest.get(..len), rest.get(len..len + 4)) else {
-            break;
-        };
-        let mut crc = Crc32::new();
-        IDAT.iter().chain(data).for_each(|&byte| crc.update(byte));
-        if sum != crc.value().to_be_bytes() {
-            return None;
-        }
-        if end == begin {
-            chunk = len;
-        } else if len > chunk || packed.len() % chunk.max(1) != 0 {
-            return None;
-        }
-        packed.extend_from_slice(data);
-        end += 12 + len;
-    }
-    let (&[first, second], rest) = packed.split_first_chunk()?;
-    let (content, len) = inflate(rest, room)?;
-    let wrap = Wrap::Png {
-        zlib: [first, second],
-        chunk: chunk as u64,
-        total: packed.len() as u64,
-    };
-    (packed.len() == len + 6).then_some(Stream { begin, end, wrap, content })
-}
-
-/// Finds out how streams were made.
-struct Maker {
-    memory: Vec<u8>,
-    /// How the last one was made.
-    last: Option<Method>,
-    /// Bytes that may still be packed in trying.
+struct Search<'a> {
+    content: &'a [u8],
+    /// Bytes that may still be looked at closely, unpacked or packed.
     work: usize,
+    /// That of a [`Repacker`].
+    memory: Vec<u8>,
+    /// How the last stream was made.
+    last: Option<Method>,
 }
 
-impl Maker {
-    /// The note that, with its content behind it, makes the stream `packed`.
-    fn note(&mut self, stream: &Stream, packed: &[u8]) -> Option<Vec<u8>> {
-        if packed.len() < LEAST {
+impl Search<'_> {
+    /// The stream that begins at `at`, or behind the header there, whose content
+    /// has `room` bytes at most, and its note.
+    fn at(&mut self, at: usize, room: usize) -> Option<(Stream, Vec<u8>)> {
+        let stream = self.find(at, room)?;
+        let len = stream.end - stream.begin;
+        if len < LEAST || stream.content.len() > FULLEST * len + FULL {
             return None;
         }
+        let note = self.note(&stream)?;
+        Some((stream, note))
+    }
+
+    fn find(&mut self, at: usize, room: usize) -> Option<Stream> {
+        let rest = &self.content[at..];
+        match *rest {
+            [0x1F, 0x8B, 8, flags @ 0..32, ..] => self.plain(at + gzip_header(rest, flags)?, room),
+            [b'P', b'K', 3, 4, _, _, _, _, 8, 0, ..] => {
+                let half = |i: usize| usize::from(u16::from_le_bytes([rest[i], rest[i + 1]]));
+                self.plain(at + 30 + half(26) + half(28), room)
+            }
+            // A window of 32 KiB, whatever the level: others are rare, and two bytes
+            // are little to go by.
+            [0x78, second @ (0x01 | 0x5E | 0x9C | 0xDA), ..] => {
+                let Stream { end, content, .. } = self.plain(at + 2, room)?;
+                let (end, wrap) = (end + 4, Wrap::Zlib([0x78, second]));
+                (end <= self.content.len()).then_some(Stream { begin: at, end, wrap, content })
+            }
+            [_, _, _, _, b'I', b'D', b'A', b'T', ..] => self.png(at, room),
+            _ => None,
+        }
+    }
+
+    /// The stream without wrap at `begin`.
+    fn plain(&mut self, begin: usize, room: usize) -> Option<Stream> {
+        let packed = self.content.get(begin..)?;
+        let (content, len) = self.inflate(packed, room)?;
+        Some(Stream { begin, end: begin + len, wrap: Wrap::None, content })
+    }
+
+    fn inflate(&mut self, packed: &[u8], room: usize) -> Option<(Vec<u8>, usize)> {
+        let mut content = Vec::new();
+        let len = inflate(packed, room.min(self.work), &mut content);
+        self.work = self.work.saturating_sub(content.len());
+        Some((content, len?))
+    }
+
+    /// The chunks of a PNG at `begin`.
+    fn png(&mut self, begin: usize, room: usize) -> Option<Stream> {
+        let (mut packed, mut end, mut chunk) = (Vec::new(), begin, 0);
+        while let Some((&[a, b, c, d, ref kind @ ..], rest)) =
+            self.content[end..].split_first_chunk::<8>()
+            && *kind == IDAT
+        {
+            let len = u32::from_be_bytes([a, b, c, d]) as usize;
+            let (Some(data), Some(sum)) = (rest.get(..len), rest.get(len..len + 4)) else {
+                break;
+            };
+            self.work = self.work.saturating_sub(len);
+            let mut crc = Crc32::new();
+            IDAT.iter().chain(data).for_each(|&byte| crc.update(byte));
+            if sum != crc.value().to_be_bytes() || self.work == 0 {
+                return None;
+            }
+            if end == begin {
+                chunk = len;
+            } else if len > chunk || packed.len() % chunk != 0 {
+                return None;
+            }
+            packed.extend_from_slice(data);
+            end += 12 + len;
+        }
+        let (&zlib, rest) = packed.split_first_chunk()?;
+        let (content, len) = self.inflate(rest, room)?;
+        let wrap = Wrap::Png { zlib, chunk: chunk as u64, total: packed.len() as u64 };
+        (packed.len() == len + 6).then_some(Stream { begin, end, wrap, content })
+    }
+
+    /// What, with its content behind it, makes the stream.
+    fn note(&mut self, stream: &Stream) -> Option<Vec<u8>> {
         self.memory.resize(repack::MEMORY, 0);
-        let methods = self.last.into_iter().chain(methods(stream.wrap));
-        for method in methods {
+        for method in self.last.into_iter().chain(methods(stream.wrap)) {
             let note = note(method, stream);
-            if self.makes(&note, &stream.content, packed) {
+            if self.makes(&note, stream) {
                 self.last = Some(method);
                 return Some(note);
-            }
-            if self.work == 0 {
-                return None;
             }
         }
         None
     }
 
-    fn makes(&mut self, note: &[u8], content: &[u8], packed: &[u8]) -> bool {
+    fn makes(&mut self, note: &[u8], stream: &Stream) -> bool {
         let mut repacker = Repacker::NEW;
-        let mut rest = packed.iter();
+        let mut rest = self.content[stream.begin..stream.end].iter();
         // No plain bytes before it.
-        for &byte in [0].iter().chain(note).chain(content) {
-            self.work = self.work.saturating_sub(1);
-            if repacker.push(byte, &mut self.memory).is_err() {
+        for &byte in [0].iter().chain(note).chain(&stream.content) {
+            if self.work == 0 || repacker.push(byte, &mut self.memory).is_err() {
                 return false;
             }
+            self.work -= 1;
             loop {
                 match repacker.peek(&mut self.memory) {
                     Ok(Some(byte)) if rest.next() == Some(&byte) => repacker.take(),
@@ -198,7 +200,21 @@ impl Maker {
     }
 }
 
-/// What a stream begins with that is made by this method.
+/// Length of a header of gzip (RFC 1952) with these flags.
+fn gzip_header(header: &[u8], flags: u8) -> Option<usize> {
+    let mut len = 10;
+    if flags & 4 != 0 {
+        len += 2 + usize::from(u16::from_le_bytes([*header.get(10)?, *header.get(11)?]));
+    }
+    // A name and a comment, each with a 0 behind it.
+    for _ in 0..(flags >> 3 & 1) + (flags >> 4 & 1) {
+        let mut name = header.get(len..)?.iter().take(LONGEST_NAME);
+        len += name.position(|&byte| byte == 0)? + 1;
+    }
+    Some(len + 2 * usize::from(flags >> 1 & 1))
+}
+
+/// What a stream made by this method begins with.
 fn note(method: Method, stream: &Stream) -> Vec<u8> {
     let mut note = method.to_bytes().to_vec();
     match stream.wrap {

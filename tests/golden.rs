@@ -6,7 +6,8 @@
 //! `NAME-LEVEL.msg` holds it as bare message, `NAME-LEVEL.pkt` in packets, each
 //! behind its length in a byte. The content itself is in `NAME.content`, for
 //! machines that cannot make it up. `filter-NAME.smx` is a frame of level 1 for
-//! each filter.
+//! each filter, `unpacked-6.smx` one whose content was unpacked. That content was
+//! packed by zlib 1.3 and gzip 1.12.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -22,10 +23,10 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{code, decode, encode, level, options, random, records, text};
+use common::{code, decode, encode, encode_of, level, options, random, records, text};
 use statesmix::{
     AnyLevel, Filter, Heap, Level, Options, PacketDecoder, PacketEncoder, compress_message,
-    decompress, decompress_message,
+    decompress, decompress_message, unpack,
 };
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
@@ -61,6 +62,14 @@ fn filtered(filter: Filter) -> (PathBuf, Vec<u8>, Vec<u8>) {
     let options = Options::new(level(1)).filter(filter);
     let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
     (folder().join(format!("filter-{}.smx", filter.name())), content, frame)
+}
+
+fn unpacked() -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let content = fs::read(folder().join("unpacked.content")).unwrap();
+    let unpacked = unpack(&content, 1 << 20).unwrap();
+    let options = Options::new(level(6)).content_size(content.len() as u64).unpacked();
+    let frame = encode_of::<AnyLevel>(options, Heap::new(), &unpacked, content.len(), 4096, 4096);
+    (path("unpacked", 6, "smx"), content, frame.unwrap())
 }
 
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
@@ -153,6 +162,14 @@ fn filters_are_the_golden_ones() {
 }
 
 #[test]
+fn unpacked_content_is_the_golden_one() {
+    let (path, content, made) = unpacked();
+    let golden = fs::read(&path).unwrap();
+    assert!(made == golden, "{}: {}", path.display(), difference(&made, &golden));
+    assert!(decompress(&golden, level(6)) == Ok(content), "{}", path.display());
+}
+
+#[test]
 #[ignore = "writes tests/golden if STATESMIX_GOLDEN=write"]
 fn write_golden_streams() {
     if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
@@ -171,4 +188,6 @@ fn write_golden_streams() {
         let (path, _, frame) = filtered(filter);
         fs::write(path, frame).unwrap();
     }
+    let (path, _, frame) = unpacked();
+    fs::write(path, frame).unwrap();
 }

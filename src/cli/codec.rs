@@ -69,7 +69,7 @@ pub(crate) fn encode(
     options: Options,
     dictionary: Option<Dictionary>,
     meter: &mut Meter,
-    done: impl Fn(u64) -> u64,
+    done: &dyn Fn(u64) -> u64,
 ) -> Result<(), Fault> {
     let mut encoder: Encoder<_> = Encoder::with_dictionary(options, dictionary, Heap::new())?;
     let (mut content, mut code) = (vec![0; PIECE], vec![0; PIECE]);

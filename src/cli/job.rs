@@ -339,7 +339,7 @@ pub(crate) fn compress(
         filtering => filtering == Filtering::Unpack,
     };
     if !unpacks || !setting.level.unpacks() {
-        return codec::encode(input, output, options, setting.dictionary, meter, |read| read);
+        return codec::encode(input, output, options, setting.dictionary, meter, &|read| read);
     }
     let mut content = Vec::new();
     // A byte more than may be, to notice what is too long.
@@ -354,11 +354,11 @@ pub(crate) fn compress(
         Some(unpacked) => {
             let options = options.unpacked();
             let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
-            codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, share)
+            codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, &share)
         }
         None => {
             let input = &mut content.chain(input);
-            codec::encode(input, output, options, setting.dictionary, meter, |read| read)
+            codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
         }
     }
 }

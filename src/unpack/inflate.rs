@@ -2,11 +2,10 @@
 
 use alloc::vec::Vec;
 
-/// What the stream at the start of `packed` holds, and how many bytes it takes.
-/// None if it is damaged, or holds more than `most` bytes.
-pub(super) fn inflate(packed: &[u8], most: usize) -> Option<(Vec<u8>, usize)> {
+/// Adds to `out` what the stream at the start of `packed` holds; returns how many
+/// bytes it takes. None if it is damaged, or `out` would have more than `most` bytes.
+pub(super) fn inflate(packed: &[u8], most: usize, out: &mut Vec<u8>) -> Option<usize> {
     let mut bits = Bits { bytes: packed, at: 0, bits: 0, count: 0 };
-    let mut out = Vec::new();
     loop {
         let last = bits.take(1)? == 1;
         match bits.take(2)? {
@@ -27,11 +26,11 @@ pub(super) fn inflate(packed: &[u8], most: usize) -> Option<(Vec<u8>, usize)> {
                     144..256 => 9,
                     _ => 7,
                 });
-                block(&mut bits, &Codes::new(&lengths)?, &Codes::new(&[5; 30])?, most, &mut out)?;
+                block(&mut bits, &Codes::new(&lengths)?, &Codes::new(&[5; 30])?, most, out)?;
             }
             2 => {
                 let (literals, distances) = codes(&mut bits)?;
-                block(&mut bits, &literals, &distances, most, &mut out)?;
+                block(&mut bits, &literals, &distances, most, out)?;
             }
             _ => return None,
         }
@@ -39,7 +38,7 @@ pub(super) fn inflate(packed: &[u8], most: usize) -> Option<(Vec<u8>, usize)> {
             return None;
         }
         if last {
-            return Some((out, bits.at));
+            return Some(bits.at);
         }
     }
 }

@@ -170,10 +170,22 @@ pub fn encode<M: Model>(
     input: usize,
     output: usize,
 ) -> Result<Vec<u8>, Error> {
+    encode_of::<M>(options, memory, content, content.len(), input, output)
+}
+
+/// As [`encode`], where `given` stands for content of `len` bytes.
+pub fn encode_of<M: Model>(
+    options: Options,
+    memory: impl Memory,
+    given: &[u8],
+    len: usize,
+    input: usize,
+    output: usize,
+) -> Result<Vec<u8>, Error> {
     let mut encoder = Encoder::<_, M>::new(options, memory)?;
     let mut frame = Vec::new();
     let mut room = vec![0; output];
-    for mut piece in content.chunks(input) {
+    for mut piece in given.chunks(input) {
         loop {
             let progress = encoder.encode(piece, &mut room)?;
             piece = &piece[progress.consumed..];
@@ -186,7 +198,7 @@ pub fn encode<M: Model>(
         }
         assert!(piece.is_empty());
     }
-    assert_eq!(encoder.content_bytes(), content.len() as u64);
+    assert_eq!(encoder.content_bytes(), len as u64);
     loop {
         let progress = encoder.finish(&mut room)?;
         frame.extend_from_slice(&room[..progress.produced]);
