@@ -322,8 +322,7 @@ impl Deflate {
 
     fn can_reach(&self, place: usize) -> bool {
         // gzip does not move on at the end, nor look for repeats where it should.
-        self.at - place <= self.reach()
-            && !(self.method.gzip() && self.at > self.full())
+        self.at - place <= self.reach() && !(self.method.gzip() && self.at > self.full())
     }
 
     /// Looks for a repeat longer than `least` along the chain from `place`; returns
@@ -363,8 +362,7 @@ impl Deflate {
 
     /// Levels 1 to 3: takes the repeat at this byte, if there is one.
     fn step_fast(&mut self, areas: &mut Areas) {
-        let before =
-            if self.end - self.at >= MIN_MATCH { self.enter(self.at, areas) } else { 0 };
+        let before = if self.end - self.at >= MIN_MATCH { self.enter(self.at, areas) } else { 0 };
         let mut length = 0;
         if before != 0 && self.can_reach(before) {
             length = self.search(before, MIN_MATCH - 1, areas);

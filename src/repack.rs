@@ -9,6 +9,10 @@ use crate::frame::Crc32;
 /// Bytes of memory for a [`Repacker`].
 pub(crate) const MEMORY: usize = deflate::MEMORY;
 
+/// Bytes of a chunk of a PNG at least, where there are several: what is around it must
+/// not make much of little.
+pub(crate) const SHORTEST_CHUNK: u64 = 256;
+
 /// The type of the chunks that hold the pixels of a PNG.
 pub(crate) const IDAT: [u8; 4] = *b"IDAT";
 
@@ -21,7 +25,7 @@ pub(crate) enum Wrap {
     /// The same cut into chunks of a PNG, all of the same length but the last.
     Png {
         zlib: [u8; 2],
-        /// Bytes of a chunk, not 0.
+        /// Bytes of a chunk, [`SHORTEST_CHUNK`] or more.
         chunk: u64,
         /// Bytes of all of them.
         total: u64,
@@ -179,7 +183,7 @@ impl Repacker {
             zlib.iter().for_each(|&byte| self.border.push(byte));
         }
         if wrap == 2 {
-            if self.chunk == 0 || self.chunk > u64::from(u32::MAX) {
+            if !(SHORTEST_CHUNK..1 << 32).contains(&self.chunk) {
                 return Err(Error::Corrupt);
             }
             self.begin_chunk();
@@ -308,5 +312,103 @@ impl Adler32 {
 
     fn value(&self) -> u32 {
         self.sums << 16 | self.sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// What unpacked content stands for.
+    fn repack(unpacked: &[u8]) -> Result<Vec<u8>, Error> {
+        let (mut repacker, mut memory) = (Repacker::NEW, vec![0; MEMORY]);
+        let mut content = Vec::new();
+        for &byte in unpacked {
+            repacker.push(byte, &mut memory)?;
+            while let Some(byte) = repacker.peek(&mut memory)? {
+                repacker.take();
+                content.push(byte);
+            }
+        }
+        if repacker.is_complete() { Ok(content) } else { Err(Error::Truncated) }
+    }
+
+    /// With a stream of `content` by this method, and then the bytes `more`.
+    fn stream(method: [u8; 2], wrap: &[u8], content: &[u8], more: &[u8]) -> Vec<u8> {
+        let len = content.len();
+        let size = [len as u8 | 128, (len >> 7) as u8 | 128, (len >> 14) as u8];
+        [&[0], &method[..], wrap, &size, content, more].concat()
+    }
+
+    #[test]
+    fn parts_and_their_ends() {
+        assert_eq!(repack(b""), Ok(vec![]));
+        assert_eq!(repack(b"\x03abc"), Ok(b"abc".to_vec()));
+        assert_eq!(repack(b"\x03ab"), Err(Error::Truncated));
+        // "a" in fixed codes, after b; with Adler-32.
+        let packed = [b'b', 0x78, 0x9C, 0x4B, 4, 0, 0, 0x62, 0, 0x62];
+        assert_eq!(repack(b"\x01b\x06\x8F\x01\x78\x9C\x01a"), Ok(packed.to_vec()));
+        // Nothing, at the start of all.
+        assert_eq!(repack(b"\0\x06\x8F\0\0"), Ok(vec![3, 0]));
+        for cut in 3..5 {
+            assert_eq!(repack(&b"\0\x06\x8F\0\0"[..cut]), Err(Error::Truncated));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        let refused = |method, wrap: &[u8]| {
+            assert_eq!(repack(&stream(method, wrap, b"abc", b"")), Err(Error::Corrupt));
+        };
+        for method in [[0, 0x8F], [10, 0x8F], [0x26, 0x8F], [6, 0x88], [6, 0xAF], [6, 0x0E]] {
+            refused(method, &[0]);
+        }
+        refused([6, 0x8F], &[3]);
+        // Chunks of 255 bytes, of 0; not as long as stated.
+        refused([6, 0x8F], &[2, 0x78, 0x9C, 0xFF, 1, 11]);
+        refused([6, 0x8F], &[2, 0x78, 0x9C, 0, 11]);
+        refused([6, 0x8F], &[2, 0x78, 0x9C, 0x80, 2, 10]);
+        refused([6, 0x8F], &[2, 0x78, 0x9C, 0x80, 2, 12]);
+        assert!(repack(&stream([6, 0x8F], &[2, 0x78, 0x9C, 0x80, 2, 11], b"abc", b"")).is_ok());
+        assert_eq!(repack(&[0xFF; 10]), Err(Error::Corrupt));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Any method packs any text in some way, and the next part follows.
+        #[test]
+        fn any_method(
+            level in 1u8..=9,
+            filtered in any::<bool>(),
+            window in 9u8..=15,
+            memory in 0u8..=9,
+            seed in prop::collection::vec(any::<u8>(), 1..40),
+            len in 0usize..9000,
+        ) {
+            let window = if memory == 0 { 15 } else { window };
+            let method = Method { level, filtered, window, memory }.to_bytes();
+            let mix = |i: usize| seed[i % seed.len()] ^ ((i * i >> 9) as u8 & 7);
+            let text: Vec<u8> = (0..len).map(mix).collect();
+            let content = repack(&stream(method, &[0], &text, b"\x01z")).unwrap();
+            prop_assert_eq!(content.last(), Some(&b'z'));
+            #[cfg(feature = "alloc")]
+            {
+                let mut back = Vec::new();
+                let end = crate::unpack::inflate(&content, 1 << 20, &mut back);
+                prop_assert!(end == Some(content.len() - 1) && back == text);
+            }
+        }
+
+        /// Whatever comes, it is content or an error.
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let _ = repack(&bytes);
+            let _ = repack(&[&b"\0\x19\x1F\x02ab\x80\x02"[..], &bytes].concat());
+        }
     }
 }

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use crate::deflate::Method;
 use crate::frame::Crc32;
-use crate::repack::{self, IDAT, Repacker, Wrap};
-use inflate::inflate;
+use crate::repack::{self, IDAT, Repacker, SHORTEST_CHUNK, Wrap};
+pub(crate) use inflate::inflate;
 
 /// Bytes of a stream at least: what a smaller one saves is not worth its note.
 const LEAST: usize = 32;
@@ -162,7 +162,9 @@ impl Search<'_> {
         }
         let (&zlib, rest) = packed.split_first_chunk()?;
         let (content, len) = self.inflate(rest, room)?;
-        let wrap = Wrap::Png { zlib, chunk: chunk as u64, total: packed.len() as u64 };
+        let total = packed.len() as u64;
+        let chunk = if packed.len() > chunk { chunk as u64 } else { total.max(SHORTEST_CHUNK) };
+        let wrap = Wrap::Png { zlib, chunk, total };
         (packed.len() == len + 6).then_some(Stream { begin, end, wrap, content })
     }
 

@@ -50,16 +50,11 @@ impl Sum {
             compressed: frame.compressed,
             content: frame.content,
             with_checksum: frame.header.checksum.into(),
-            filter: Some(
-                frame
-                    .header
-                    .filter
-                    .map_or("no", |id| match Filter::from_id(id) {
-                        Some(filter) => filter.name(),
-                        None if id == Header::UNPACKED => UNPACKED,
-                        None => "unknown",
-                    }),
-            ),
+            filter: Some(frame.header.filter.map_or("no", |id| match Filter::from_id(id) {
+                Some(filter) => filter.name(),
+                None if id == Header::UNPACKED => UNPACKED,
+                None => "unknown",
+            })),
             dictionary: Some(frame.header.dictionary.map_or(Needs::None, Needs::Id)),
         };
     }

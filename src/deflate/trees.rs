@@ -9,8 +9,7 @@ pub(super) const CODES: usize = LITERALS + DISTANCES;
 const END: usize = 256;
 
 /// The order in which lengths of codes of code lengths are told.
-const ORDER: [usize; LENGTHS] =
-    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const ORDER: [usize; LENGTHS] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// Code, extra bits and their value of a length less 3.
 fn length(length: u32) -> (usize, u32, u32) {
@@ -19,7 +18,11 @@ fn length(length: u32) -> (usize, u32, u32) {
         255 => (285, 0, 0),
         _ => {
             let extra = length.ilog2() - 2;
-            (257 + 4 * extra as usize + (length >> extra) as usize, extra, length & ((1 << extra) - 1))
+            (
+                257 + 4 * extra as usize + (length >> extra) as usize,
+                extra,
+                length & ((1 << extra) - 1),
+            )
         }
     }
 }
@@ -337,7 +340,9 @@ impl Lengths {
             }
         }
         let mut bits = [0; LITERALS];
-        for (code, bits) in bits.iter_mut().enumerate().take(end).filter(|&(code, _)| often[code] > 0) {
+        for (code, bits) in
+            bits.iter_mut().enumerate().take(end).filter(|&(code, _)| often[code] > 0)
+        {
             *bits = depths[code] as u8;
         }
         Self { bits, last: end - 1 }
@@ -370,7 +375,8 @@ impl Heap {
             if child >= self.len {
                 break;
             }
-            if child + 1 < self.len && self.is_before(self.nodes[child + 1], self.nodes[child], often)
+            if child + 1 < self.len
+                && self.is_before(self.nodes[child + 1], self.nodes[child], often)
             {
                 child += 1;
             }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 /// Adds to `out` what the stream at the start of `packed` holds; returns how many
 /// bytes it takes. None if it is damaged, or `out` would have more than `most` bytes.
-pub(super) fn inflate(packed: &[u8], most: usize, out: &mut Vec<u8>) -> Option<usize> {
+pub(crate) fn inflate(packed: &[u8], most: usize, out: &mut Vec<u8>) -> Option<usize> {
     let mut bits = Bits { bytes: packed, at: 0, bits: 0, count: 0 };
     loop {
         let last = bits.take(1)? == 1;
