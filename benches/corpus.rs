@@ -19,12 +19,12 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use statesmix::io::{Reader, Writer};
-use statesmix::{Filter, Level, Options};
+use statesmix::{Filter, Level, Options, unpack};
 
 mod common;
 use common::{Clock, Result, parse_level, parse_levels};
@@ -33,6 +33,9 @@ use common::{Clock, Result, parse_level, parse_levels};
 const CHILD: &str = "--code-one-file";
 
 const PIECE: usize = 64 << 10;
+
+/// Bytes of unpacked content, as the command allows.
+const MOST_UNPACKED: usize = 256 << 20;
 
 fn main() -> ExitCode {
     match run() {
@@ -231,17 +234,21 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
     // As the command does.
     let mut head = Vec::new();
     File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
+    let mut unpacked = None;
     if let Some(filter) = Filter::detect(&head) {
         options = options.filter(filter);
+    } else if level.unpacks() {
+        unpacked = unpack(&fs::read(path)?, MOST_UNPACKED);
+        if unpacked.is_some() {
+            options = options.unpacked();
+        }
     }
     drop(head);
     let mut writer = Writer::new(Vec::new(), options)?;
-    loop {
-        let n = file.read(&mut content)?;
-        if n == 0 {
-            break;
-        }
-        writer.write_all(&content[..n])?;
+    if let Some(unpacked) = &unpacked {
+        writer.write_all(unpacked)?;
+    } else {
+        io::copy(&mut file, &mut writer)?;
     }
     let frame = writer.finish()?;
     let compress = start.elapsed();

@@ -42,6 +42,7 @@ pub(crate) struct Method {
 }
 
 impl Method {
+    #[cfg(any(feature = "alloc", test))]
     pub(crate) const fn to_bytes(self) -> [u8; 2] {
         [self.level | (self.filtered as u8) << 4, self.window | self.memory << 4]
     }

@@ -392,7 +392,7 @@ mod tests {
         ) {
             let window = if memory == 0 { 15 } else { window };
             let method = Method { level, filtered, window, memory }.to_bytes();
-            let mix = |i: usize| seed[i % seed.len()] ^ ((i * i >> 9) as u8 & 7);
+            let mix = |i: usize| seed[i % seed.len()] ^ (((i * i) >> 9) as u8 & 7);
             let text: Vec<u8> = (0..len).map(mix).collect();
             let content = repack(&stream(method, &[0], &text, b"\x01z")).unwrap();
             prop_assert_eq!(content.last(), Some(&b'z'));

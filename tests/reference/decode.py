@@ -9,6 +9,7 @@ specify the format. Section numbers here are those of docs/format.md.
     python3 decode.py --message LEVEL FILE      a bare message
     python3 decode.py --message-of DICT FILE    a message with a dictionary and checks
     python3 decode.py --packets LEVEL FILE      packets, each behind a byte with its length
+    python3 decode.py --repack FILE             unpacked content (section 11), which is no frame
 """
 
 import sys
@@ -17,8 +18,10 @@ import zlib
 from dictionary import Dictionary
 from filters import FILTERS, way_back
 from model import Model
+from packing import content_of
 
 U32 = 0xFFFFFFFF
+UNPACKED = 7  # the filter
 
 
 class BadData(Exception):
@@ -152,12 +155,16 @@ class Header:
         if flags & 8:
             self.filter = data[at] if at < len(data) else 0
             at += 1
-            if self.filter not in FILTERS:
+            if self.filter == UNPACKED:
+                if self.level < 6 or self.sync:
+                    raise BadData("unpacked content below level 6, or with sync points")
+            elif self.filter not in FILTERS:
                 raise BadData(f"filter {self.filter} is not known")
         covered = at
         if flags & 16:
             self.code_size, at = leb128(data, at, "code size")
         self.end = at
+        self.end_flags = self.size is None or self.filter == UNPACKED
         # What the checksum covers: flag 4 counts as 0, the code size is left out.
         self.covered = bytearray(data[begin:covered])
         self.covered[4] &= ~16
@@ -171,9 +178,9 @@ def decode_frame(data, begin, dictionary=None):
     account = Account()
     content = bytearray()
     begins = [0]
-    while header.size is None or len(content) < header.size:
+    while header.end_flags or len(content) < header.size:
         coder.settled = 0
-        if header.size is None and coder.bit(1):
+        if header.end_flags and coder.bit(1):
             if header.sync and coder.bit(32768):
                 # 3. Sync points: the tail has four bytes, which were read ahead.
                 coder = Decoder(data, coder.read)
@@ -183,7 +190,11 @@ def decode_frame(data, begin, dictionary=None):
         content.append(decode_byte(coder, model, account))
         account.settle(coder.settled)
     end = coder.read
-    if header.filter:
+    if header.filter == UNPACKED:
+        content = content_of(content)
+        if header.size is not None and len(content) != header.size:
+            raise BadData("the content is not as long as stated")
+    elif header.filter:
         content = way_back(header.filter, content, begins)
     if header.checksum:
         end = coder.read - 4 + coder.tail()
@@ -306,6 +317,8 @@ def main(arguments):
         return decode_message_of(Dictionary(read(arguments[1])), read(arguments[2]))
     if len(arguments) == 3 and arguments[0] == "--message":
         return decode_message(int(arguments[1]), read(arguments[2]))
+    if len(arguments) == 2 and arguments[0] == "--repack":
+        return content_of(read(arguments[1]))
     if len(arguments) == 1 and not arguments[0].startswith("-"):
         return decode_frames(read(arguments[0]))
     sys.exit(__doc__)
