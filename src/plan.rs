@@ -492,6 +492,13 @@ pub(crate) const LEVELS: [Plan; 10] = {
         plan.bitmaps = &[10, 14, 14];
         plan
     }
+    /// With less to mix.
+    const fn swift(mut plan: Plan) -> Plan {
+        plan.selectors = &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo];
+        plan.final_selectors = &[S::Partial, S::Match, S::Classes];
+        plan.guesses = GUESSES.split_at(4).0;
+        plan
+    }
     /// With byte runs for the first contexts.
     const fn with_runs(mut plan: Plan, byte_runs: usize) -> Plan {
         plan.byte_runs = byte_runs;
@@ -620,9 +627,9 @@ pub(crate) const LEVELS: [Plan; 10] = {
             ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
         },
         with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
-        with_ssm(rich(FULL.split_at(19).0, 22, &[8, 11, 12]), SOME_ROWS, 24, 1 << 16),
+        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 24, 1 << 16),
         with_ssm(
-            with_runs(rich(FULL.split_at(23).0, 24, &[8, 11, 12]), 12),
+            with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 12),
             ALL_ROWS.split_at(10).0,
             24,
             1 << 19,
