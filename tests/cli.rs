@@ -135,6 +135,34 @@ fn filters() {
     assert!(text(&output.stderr).contains("--filter takes one of auto, none, x86,"));
 }
 
+/// What zlib and gzip have packed is unpacked from level 6 on, unless the user
+/// does not want it.
+#[test]
+fn packed_files() {
+    let place = Place::new();
+    let packed = include_bytes!("golden/unpacked.content");
+    place.put("packed", packed);
+    let filter = |frame: &[u8]| statesmix::Header::parse(frame).unwrap().unwrap().0.filter;
+    let unpacked = Some(statesmix::Header::UNPACKED);
+    let frame = place.ok(&["-c", "packed"]);
+    assert_eq!(filter(&frame), unpacked);
+    // The size of a pipe is not known at first, but it is short.
+    assert_eq!(filter(&place.pipe(&["-6c"], packed)), unpacked);
+    assert_eq!(place.pipe(&["-d"], &frame), packed);
+    for options in [["-5c", "--filter=auto"], ["-6c", "--filter=none"], ["-6c", "-T2"]] {
+        let other = place.ok(&[options[0], options[1], "packed"]);
+        assert_eq!(filter(&other), None, "{options:?}");
+        assert!(other.len() > frame.len() * 3 / 2, "{options:?}");
+        assert_eq!(place.pipe(&["-d"], &other), packed);
+    }
+    place.put("packed.smx", &frame);
+    assert_eq!(words(&place.ok(&["-l", "packed.smx"]), 1)[8], "deflate");
+    // What cannot be unpacked is no error.
+    assert_eq!(place.pipe(&["-d"], &place.pipe(&["--filter=deflate"], b"plain")), b"plain");
+    let output = place.run(&["-5", "--filter=deflate", "packed"]);
+    assert!(text(&output.stderr).contains("needs a level from 6 on"));
+}
+
 #[test]
 fn list() {
     let place = Place::new();

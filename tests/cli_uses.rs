@@ -32,7 +32,7 @@ fn directories() {
     let list = place.ok(&["-lr", "d"]);
     let names: Vec<_> = text(&list)
         .lines()
-        .filter_map(|line| line.split_once("yes   no     no         "))
+        .filter_map(|line| line.split_once("yes   no      no         "))
         .map(|p| p.1)
         .collect();
     assert_eq!(names, ["d/a.smx", "d/e/b.smx", "d/e/c d.smx", "3 files"]);

@@ -237,6 +237,14 @@ impl Args {
                 return Err("-o takes one input; use -c and redirect it to join several".into());
             }
         }
+        if self.filter == Filtering::Unpack && self.mode == Mode::Compress {
+            if !self.level.unpacks() {
+                return Err("--filter=deflate needs a level from 6 on".into());
+            }
+            if self.frame_size(self.level).is_some() {
+                return Err("--filter=deflate goes with neither -T nor --frame-size".into());
+            }
+        }
         self.check_training()?;
         if self.json && self.mode != Mode::List {
             return Err("--json goes with -l".into());
@@ -492,6 +500,9 @@ mod tests {
         assert_eq!(args("s").unwrap().filter, Filtering::Auto);
         assert_eq!(args("s --filter=none").unwrap().filter, Filtering::None);
         assert!(args("s --filter=z80").is_err());
+        assert_eq!(args("s --filter=deflate").unwrap().filter, Filtering::Unpack);
+        assert!(args("s -5 --filter=deflate").is_err());
+        assert!(args("s -T2 --filter=deflate").is_err());
         // The option has a word for each.
         for filter in Filter::ALL {
             let args = args(&format!("s --filter {}", filter.name()));

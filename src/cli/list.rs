@@ -215,7 +215,7 @@ impl List {
             let [frames, level, memory, compressed, content, ratio, check, filter, needs] = columns;
             format!(
                 "{frames:>6} {level:>5} {memory:>7} {compressed:>14} {content:>14} {ratio:>6} \
-                 {check:<5} {filter:<6} {needs:<10} "
+                 {check:<5} {filter:<7} {needs:<10} "
             )
         };
         if !std::mem::replace(&mut self.begun, true) {
