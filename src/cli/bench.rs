@@ -44,7 +44,7 @@ pub(crate) fn run(
         })?;
         let (back, decompressing) = fastest(|| {
             let mut back = Vec::new();
-            decompress(&mut &code[..], &mut back, args, setting, &mut meter(), |_| Ok(()))?;
+            decompress(&mut &code[..], &mut back, args, setting, &mut meter(), &mut |_| Ok(()))?;
             Ok(back)
         })?;
         if back != content {

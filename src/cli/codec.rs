@@ -53,6 +53,9 @@ impl<'a> Setting<'a> {
     }
 }
 
+/// Who is told of each frame when it is done.
+pub(crate) type Done<'a> = &'a mut dyn FnMut(Frame) -> Result<(), Trouble>;
+
 /// A frame that was decoded to its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
@@ -104,7 +107,7 @@ pub(crate) fn decode(
     output: &mut dyn Write,
     limit: Setting,
     meter: &mut Meter,
-    mut done: impl FnMut(Frame) -> Result<(), Trouble>,
+    done: Done,
 ) -> Result<(), Fault> {
     let mut decoder = limit.decoder();
     let (mut code, mut content) = (vec![0; PIECE], vec![0; PIECE]);

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use statesmix::{Encoder, Error, Header, Heap, Level, Options, Status, max_frame_len};
 
-use super::codec::{self, Fault, Frame, PIECE, Setting};
+use super::codec::{self, Done, Fault, Frame, PIECE, Setting};
 use super::pool::{Line, Next, in_order};
-use super::report::{Meter, Trouble};
+use super::report::Meter;
 
 /// Frames of more content than this are not held in memory, hence not decoded in
 /// parallel.
@@ -263,7 +263,7 @@ pub(crate) fn survey(
     input: &mut dyn Read,
     limit: Setting,
     meter: &mut Meter,
-    mut done: impl FnMut(Frame) -> Result<(), Trouble>,
+    done: Done,
 ) -> Result<(), Fault> {
     let mut finder = Finder::new(input);
     while let Some(Sized { header, content, code }) = finder.peek(meter)? {
@@ -291,12 +291,11 @@ pub(crate) fn decode(
     limit: Setting,
     threads: Threads,
     meter: &mut Meter,
-    mut done: impl FnMut(Frame) -> Result<(), Trouble>,
+    done: Done,
 ) -> Result<(), Fault> {
     let finder = Finder::new(input);
     let budget = Budget { limit: threads.memory, used: 0 };
     let worked = AtomicU64::new(0);
-    let done = &mut done;
     let mut line = Decoding {
         finder,
         output,
@@ -318,7 +317,7 @@ pub(crate) fn decode(
     }
 }
 
-struct Decoding<'a, R, D> {
+struct Decoding<'a, R> {
     finder: Finder<R>,
     output: &'a mut dyn Write,
     limit: Setting<'a>,
@@ -328,7 +327,7 @@ struct Decoding<'a, R, D> {
     /// Bytes of code that the threads have decoded.
     worked: &'a AtomicU64,
     meter: &'a mut Meter,
-    done: &'a mut D,
+    done: Done<'a>,
 }
 
 /// A frame found in the input; a part of its code where the input ends within.
@@ -347,7 +346,7 @@ struct Decoded {
     result: Result<(), Error>,
 }
 
-impl<R: Read, D: FnMut(Frame) -> Result<(), Trouble>> Line for Decoding<'_, R, D> {
+impl<R: Read> Line for Decoding<'_, R> {
     type Job = Found;
     type Result = Decoded;
 

@@ -9,7 +9,7 @@ use statesmix::{Dictionary, Error, Filter, Level, Options, unpack};
 
 use super::args::{Args, Filtering, Mode, Target};
 use super::bench;
-use super::codec::{self, Fault, Frame, Setting};
+use super::codec::{self, Done, Fault, Setting};
 use super::dictionary::{Training, is_output};
 use super::explain;
 use super::file::{Accept, Input, Output};
@@ -90,7 +90,7 @@ impl<'a> Job<'a> {
             }
             _ => {
                 let (reader, writer) = (&mut *input.reader, output.writer());
-                let done = |frame| {
+                let done = &mut |frame| {
                     sum.add(&frame);
                     if args.mode == Mode::List && args.verbose {
                         self.list.show_frame(sum.frames, &frame, name)?;
@@ -292,7 +292,7 @@ pub(crate) fn decompress(
     args: &Args,
     limit: Setting,
     meter: &mut Meter,
-    done: impl FnMut(Frame) -> Result<(), Trouble>,
+    done: Done,
 ) -> Result<(), Fault> {
     match beside(limit.dictionary, args.decompress_threads()) {
         Threads { count: 1, .. } => codec::decode(input, output, limit, meter, done),
