@@ -19,8 +19,9 @@ const TOO_FAR: usize = 4096;
 const WINDOW: usize = 1 << 15;
 const HASHES: usize = 1 << 16;
 const SYMBOLS: usize = 1 << 15;
-/// Two windows, and what is known ahead.
-const TEXT: usize = 2 * WINDOW + AHEAD;
+/// Two windows, and what gzip clears behind the end.
+const TEXT: usize = 2 * WINDOW + CLEARED;
+const CLEARED: usize = 2;
 /// Head of a block: codes of codes, or three bits and a length.
 const HEAD: usize = 1 << 10;
 
@@ -259,7 +260,7 @@ impl Deflate {
                 }
                 if self.method.gzip() {
                     self.at_end = true;
-                    areas.text[self.end..self.end + MIN_MATCH - 1].fill(0);
+                    areas.text[self.end..self.end + CLEARED].fill(0);
                 }
             }
             if ahead >= AHEAD || self.ended && ahead > 0 {
@@ -285,8 +286,6 @@ impl Deflate {
     fn slide(&mut self, areas: &mut Areas) {
         let window = 1 << self.method.window;
         areas.text.copy_within(window..2 * window, 0);
-        // What is known ahead, beyond the two windows.
-        areas.text.copy_within(2 * window..self.end.max(2 * window), window);
         self.moved = true;
         self.at -= window;
         self.end -= window;
@@ -322,7 +321,7 @@ impl Deflate {
     }
 
     fn can_reach(&self, place: usize) -> bool {
-        // gzip does not move on at the end, nor look for repeats where it should.
+        // gzip, which moves on at the end only once, leaves what is behind then.
         self.at - place <= self.reach() && !(self.method.gzip() && self.at > self.full())
     }
 
