@@ -35,7 +35,7 @@ const CHILD: &str = "--code-one-file";
 const PIECE: usize = 64 << 10;
 
 /// Bytes of unpacked content, as the command allows.
-const MOST_UNPACKED: usize = 256 << 20;
+const MOST_UNPACKED: usize = 128 << 20;
 
 fn main() -> ExitCode {
     match run() {

@@ -58,7 +58,8 @@ pub fn unpack(content: &[u8], most: usize) -> Option<Vec<u8>> {
         put_number(content.len() - begin, &mut unpacked);
         unpacked.extend_from_slice(&content[begin..]);
     }
-    Some(unpacked)
+    // Each stream has come back, but nothing is worse than a content that does not.
+    repacks(&unpacked, content, &mut search.memory).then_some(unpacked)
 }
 
 /// A number in LEB128.
@@ -182,24 +183,38 @@ impl Search<'_> {
     }
 
     fn makes(&mut self, note: &[u8], stream: &Stream) -> bool {
-        let mut repacker = Repacker::NEW;
-        let mut rest = self.content[stream.begin..stream.end].iter();
+        let packed = &self.content[stream.begin..stream.end];
         // No plain bytes before it.
-        for &byte in [0].iter().chain(note).chain(&stream.content) {
-            if self.work == 0 || repacker.push(byte, &mut self.memory).is_err() {
-                return false;
-            }
-            self.work -= 1;
-            loop {
-                match repacker.peek(&mut self.memory) {
-                    Ok(Some(byte)) if rest.next() == Some(&byte) => repacker.take(),
-                    Ok(None) => break,
-                    _ => return false,
-                }
+        let unpacked = [0].iter().chain(note).chain(&stream.content);
+        let unpacked = unpacked.take_while(|_| {
+            self.work = self.work.saturating_sub(1);
+            self.work > 0
+        });
+        repacks(unpacked, packed, &mut self.memory)
+    }
+}
+
+/// Whether unpacked content stands for `content`.
+fn repacks<'a>(
+    unpacked: impl IntoIterator<Item = &'a u8>,
+    content: &[u8],
+    memory: &mut [u8],
+) -> bool {
+    let mut repacker = Repacker::NEW;
+    let mut rest = content.iter();
+    for &byte in unpacked {
+        if repacker.push(byte, memory).is_err() {
+            return false;
+        }
+        loop {
+            match repacker.peek(memory) {
+                Ok(Some(byte)) if rest.next() == Some(&byte) => repacker.take(),
+                Ok(None) => break,
+                _ => return false,
             }
         }
-        rest.next().is_none() && repacker.is_complete()
     }
+    rest.next().is_none() && repacker.is_complete()
 }
 
 /// Length of a header of gzip (RFC 1952) with these flags.

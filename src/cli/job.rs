@@ -22,7 +22,7 @@ const SUFFIX: &str = "smx";
 /// Bytes of a content that is unpacked, at most, and of what becomes of it: both are
 /// in memory.
 const MOST_TO_UNPACK: u64 = 64 << 20;
-const MOST_UNPACKED: usize = 256 << 20;
+const MOST_UNPACKED: u64 = 128 << 20;
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -333,9 +333,12 @@ pub(crate) fn compress(
         return frames::encode(input, output, cut, meter);
     }
     let options = total.map_or(options, |total| options.content_size(total));
-    let known = total.unwrap_or(u64::MAX).min(if ends { 0 } else { u64::MAX });
+    // Beside the content, the stream being unpacked and the result are in memory, and
+    // may take twice what they hold.
+    let spare = args.compress_limit.unwrap_or(u64::MAX).saturating_sub(setting.memory()) / 5;
+    let most = MOST_TO_UNPACK.min(spare);
     let unpacks = match args.filter {
-        Filtering::Auto => filter.is_none() && known <= MOST_TO_UNPACK,
+        Filtering::Auto => filter.is_none() && (ends || total.is_some_and(|total| total <= most)),
         filtering => filtering == Filtering::Unpack,
     };
     if !unpacks || !setting.level.unpacks() {
@@ -343,13 +346,10 @@ pub(crate) fn compress(
     }
     let mut content = Vec::new();
     // A byte more than may be, to notice what is too long.
-    let mut first = (&mut *input).take(MOST_TO_UNPACK + 1);
-    first.read_to_end(&mut content).map_err(Fault::Read)?;
+    (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
     let len = content.len() as u64;
-    let room = args.compress_limit.unwrap_or(u64::MAX).saturating_sub(setting.memory() + len);
-    // Both the stream under way and the result may take twice what they hold.
-    let room = usize::try_from(room / 4).unwrap_or(usize::MAX).min(MOST_UNPACKED);
-    let unpacked = if len <= MOST_TO_UNPACK { unpack(&content, room) } else { None };
+    let room = MOST_UNPACKED.min(spare) as usize;
+    let unpacked = if len <= most { unpack(&content, room) } else { None };
     match unpacked {
         Some(unpacked) => {
             let options = options.unpacked();
