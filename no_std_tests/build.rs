@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use statesmix::{AnyLevel, Dictionary, Heap, Level};
+use statesmix::{AnyLevel, Dictionary, Heap, Level, unpack};
 
 /// The highest level that has a dictionary here; they lie in flash.
 const PRIMED: u8 = 3;
@@ -89,9 +89,22 @@ fn main() {
             let made = primed(level, &fs::read(golden.join("text.content")).unwrap());
             writeln!(code, "check.primed::<statesmix::{model}>({level}, {made});").unwrap();
         }
+        // The lowest level that packs again.
+        if any && level == 6 {
+            let made = unpacked(&golden);
+            writeln!(code, "check.unpacked::<statesmix::{model}>({level}, {made});").unwrap();
+        }
     }
     code += "}\n";
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("vectors.rs"), code).unwrap();
+}
+
+/// What was packed, unpacked, and its frame; as code.
+fn unpacked(golden: &Path) -> String {
+    let (packed, frame) = (golden.join("unpacked.packed"), golden.join("unpacked-6.smx"));
+    let to = Path::new(&env::var("OUT_DIR").unwrap()).join("unpacked");
+    fs::write(&to, unpack(&fs::read(&packed).unwrap(), 1 << 20).unwrap()).unwrap();
+    format!("include_bytes!({packed:?}), include_bytes!({to:?}), include_bytes!({frame:?})")
 }
 
 /// A dictionary made of half of the lines, and messages of the others as the host

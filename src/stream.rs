@@ -119,7 +119,7 @@ impl Options {
     /// ```
     /// # #[cfg(feature = "std")] {
     /// # use statesmix::{AnyLevel, Encoder, Error, Heap, Level, Options, decompress, unpack};
-    /// # let gzipped = include_bytes!("../tests/golden/unpacked.content");
+    /// # let gzipped = include_bytes!("../tests/golden/unpacked.packed");
     /// # let mut frame = vec![0; 100_000];
     /// # let level = Level::DEFAULT;
     /// let unpacked = unpack(gzipped, 1 << 20).unwrap();

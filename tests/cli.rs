@@ -140,7 +140,7 @@ fn filters() {
 #[test]
 fn packed_files() {
     let place = Place::new();
-    let packed = include_bytes!("golden/unpacked.content");
+    let packed = include_bytes!("golden/unpacked.packed");
     place.put("packed", packed);
     let filter = |frame: &[u8]| statesmix::Header::parse(frame).unwrap().unwrap().0.filter;
     let unpacked = Some(statesmix::Header::UNPACKED);

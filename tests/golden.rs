@@ -65,7 +65,7 @@ fn filtered(filter: Filter) -> (PathBuf, Vec<u8>, Vec<u8>) {
 }
 
 fn unpacked() -> (PathBuf, Vec<u8>, Vec<u8>) {
-    let content = fs::read(folder().join("unpacked.content")).unwrap();
+    let content = fs::read(folder().join("unpacked.packed")).unwrap();
     let unpacked = unpack(&content, 1 << 20).unwrap();
     let options = Options::new(level(6)).content_size(content.len() as u64).unpacked();
     let frame = encode_of::<AnyLevel>(options, Heap::new(), &unpacked, content.len(), 4096, 4096);

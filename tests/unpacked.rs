@@ -16,7 +16,7 @@ use statesmix::{
 const MOST: usize = 1 << 24;
 
 fn golden() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/unpacked.content");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/unpacked.packed");
     fs::read(path).unwrap()
 }
 

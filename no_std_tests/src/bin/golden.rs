@@ -143,6 +143,21 @@ impl Check {
     }
 }
 
+impl Check {
+    /// Packs unpacked content again, as encoder and as decoder. Prints `unpacked L
+    /// bytes N`: those of the frame.
+    #[allow(dead_code)] // where no level that can do it is checked
+    #[inline(never)]
+    fn unpacked<M: Model>(&mut self, number: u8, packed: &[u8], unpacked: &[u8], frame: &[u8]) {
+        let level = Level::new(number).unwrap();
+        let decoded = decode::<M>(level, self.memory, frame, packed);
+        let options = Options::new(level).content_size(packed.len() as u64).unpacked();
+        let encoded = encode::<M>(options, self.memory, unpacked, frame);
+        assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
+        println!("unpacked {number} bytes {encoded}");
+    }
+}
+
 /// Decodes one frame in small pieces; returns its length.
 #[inline(never)]
 fn decode<M: Model>(level: Level, memory: &mut [u8], frame: &[u8], content: &[u8]) -> usize {
