@@ -239,7 +239,8 @@ macro_rules! levels {
 }
 
 levels!(
-    /// Every level, picked at run time.
+    /// Every level, picked at run time, with filters and unpacked content. Its state
+    /// beside the workspace is that of the largest level, about 2.2 KB, at all of them.
     AnyLevel(Any::Level0):
     Level0 = 0,
     Level1 = 1,

@@ -1,7 +1,7 @@
 //! A second decoder, in `tests/reference`, written from `docs/format.md` and
 //! `docs/model.md` alone, has to agree with this one.
 //!
-//! It is slow, so the contents are short and the levels 0 to 3. Without
+//! It is slow, so the contents are short and the levels 0 to 3, but for one. Without
 //! `python3` the tests pass, with a message.
 
 mod common;
@@ -121,6 +121,13 @@ fn golden_filters() {
         let path = golden().join(format!("filter-{}.smx", filter.name()));
         check(&[path.to_str().unwrap()], &code(filter, 24, 1500));
     }
+}
+
+/// At level 6, the lowest: it takes a quarter of a minute.
+#[test]
+fn golden_unpacked_content() {
+    let path = golden().join("unpacked-6.smx");
+    check(&[path.to_str().unwrap()], &fs::read(golden().join("unpacked.packed")).unwrap());
 }
 
 /// A frame with a sync point after each piece.

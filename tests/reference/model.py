@@ -137,10 +137,11 @@ SETS = {
     "TWO": ["Match", "Confidence"],
     "TINY": ["Match", "Confidence", "Partial", "Echo"],
     "SMALL": ["PartialClass", "Matches", "Classes", "Echo"],
-    "FINE": ["PartialClass", "Shapes", "Word", "Column", "Echo", "Matches"],
+    "FINE": ["PartialClass", "Shapes", "Word", "Column", "Echo"],
     "DEEP": ["PartialClass", "Shapes", "Word", "Column", "Echo", "Matches", "Last"],
     "COARSE": ["PartialClass", "Classes", "Last", "Column", "Echo", "Matches"],
     "PAIR": ["Partial", "Confidence"],
+    "THREE": ["Partial", "Match", "Classes"],
     "FOUR": ["Partial", "Confidence", "Match", "Classes"],
     "One": ["One"],
     "Partial": ["Partial"],
@@ -164,10 +165,10 @@ LEVELS = [
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
      14462),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 57237),
-    ("SWIFT", "FINE", "FOUR", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 261669),
-    ("WIDE", "FINE", "FOUR", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 961569),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3456705),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14333091),
+    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 263538),
+    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 964014),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3456709),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14333095),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
@@ -176,7 +177,7 @@ GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"
 def guesses(level):
     if level == 1:
         return ["EchoLineCoarse"]
-    return GUESSES[: (0, 0, 3, 4)[level] if level < 4 else 6]
+    return GUESSES[: (0, 0, 3, 4, 6, 6, 4, 4, 6, 6)[level]]
 
 
 # log2 of the entries of each template of bitmaps
@@ -1162,7 +1163,7 @@ def parts(level):
         rows, width, log_rows, span = ssm
         sizes.append(("state space model", ssm_bytes(width, list_length(rows), log_rows, span)))
         sizes.append(("gate", 2 * 16 + 2 + 2 * 16 * width))
-    sizes.append(("packing", 395776 if level >= 6 else 0))
+    sizes.append(("packing", 395520 if level >= 6 else 0))
     return sizes
 
 

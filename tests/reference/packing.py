@@ -84,7 +84,7 @@ def stream(reader):
     begin = reader.take(2) if wrap else b""
     if wrap == 2:
         chunk, size = reader.number(), reader.number()
-        if not 1 <= chunk <= 0xFFFFFFFF:
+        if not 256 <= chunk <= 0xFFFFFFFF:
             raise ValueError("there are no chunks of this length")
     held = reader.take(reader.number())
     packed = pack(held, method)
