@@ -83,7 +83,7 @@ fn run() -> Result<()> {
 /// Compresses, decompresses and compares.
 fn code<M: Model>(level: Level, content: &[u8]) -> Result<(Vec<u8>, u64)> {
     let start = Clock::now();
-    let options = Options::new(level).content_size(content.len() as u64);
+    let options = Options::new(level).content_size(content.len() as u64).pretrained_for(content);
     let mut encoder = Encoder::<_, M>::new(options, Heap::new())?;
     let mut frame = vec![0; statesmix::max_frame_len(content.len())];
     let body = encoder.encode(content, &mut frame)?.produced;

@@ -235,12 +235,13 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
     let mut head = Vec::new();
     File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
     let mut unpacked = None;
+    options = options.pretrained_for(&head);
     if let Some(filter) = Filter::detect(&head) {
         options = options.filter(filter);
     } else if level.unpacks() {
         unpacked = unpack(&fs::read(path)?, MOST_UNPACKED);
-        if unpacked.is_some() {
-            options = options.unpacked();
+        if let Some(unpacked) = &unpacked {
+            options = options.unpacked().pretrained_for(unpacked);
         }
     }
     drop(head);

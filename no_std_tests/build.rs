@@ -89,10 +89,13 @@ fn main() {
             let made = primed(level, &fs::read(golden.join("text.content")).unwrap());
             writeln!(code, "check.primed::<statesmix::{model}>({level}, {made});").unwrap();
         }
-        // The lowest level that packs again.
+        // The lowest level that packs again, and that can be pretrained.
         if any && level == 6 {
             let made = unpacked(&golden);
             writeln!(code, "check.unpacked::<statesmix::{model}>({level}, {made});").unwrap();
+            let (text, frame) = (golden.join("text.content"), golden.join("pretrained-6.smx"));
+            let made = format!("include_bytes!({text:?}), include_bytes!({frame:?})");
+            writeln!(code, "check.pretrained::<statesmix::{model}>({level}, {made});").unwrap();
         }
     }
     code += "}\n";

@@ -132,6 +132,12 @@ impl Recent {
         }
     }
 
+    /// Whether the last byte is a letter or a space: what follows is hardly a number.
+    pub(crate) fn is_in_words(&self) -> bool {
+        let byte = self.bytes as u8;
+        byte == b' ' || byte.is_ascii_alphabetic()
+    }
+
     /// How far the last byte is from the one above it.
     pub(crate) fn slope(&self) -> u8 {
         (self.bytes as u8).wrapping_sub(self.place.left_above)

@@ -9,6 +9,7 @@
 use crate::error::Error;
 use crate::frame::{Crc32, FORMAT_VERSION};
 use crate::level::{AnyLevel, Level, Model};
+use crate::pretraining::pretrain;
 use crate::stream::Memory;
 
 /// The first bytes of every dictionary.
@@ -194,11 +195,13 @@ pub(crate) fn check<M: Model>(level: Level, dictionary: Option<Dictionary>) -> R
 pub(crate) fn begin<M: Model>(
     level: Level,
     dictionary: Option<Dictionary>,
+    pretrained: bool,
     model: &mut M,
     memory: &mut [u8],
 ) {
     match dictionary {
         Some(dictionary) => dictionary.prime(model, memory),
+        None if M::PRETRAINS && pretrained => pretrain(model, level, memory),
         None => model.start(level, memory),
     }
 }

@@ -24,6 +24,7 @@ const HAS_DICTIONARY: u8 = 4;
 const HAS_FILTER: u8 = 8;
 const HAS_CODE_SIZE: u8 = 16;
 const HAS_SYNC_POINTS: u8 = 32;
+const PRETRAINED: u8 = 64;
 
 /// What a frame says of itself before its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub struct Header {
     /// Whether there may be sync points in it, which is not so where the content
     /// size is stated.
     pub sync_points: bool,
+    /// Whether the model was [pretrained](crate::Options::pretrained). Not below
+    /// level 6, nor with a dictionary.
+    pub pretrained: bool,
 }
 
 impl Header {
@@ -80,7 +84,8 @@ impl Header {
             | flag(self.dictionary.is_some(), HAS_DICTIONARY)
             | flag(self.filter.is_some(), HAS_FILTER)
             | flag(self.code_size.is_some(), HAS_CODE_SIZE)
-            | flag(self.sync_points, HAS_SYNC_POINTS);
+            | flag(self.sync_points, HAS_SYNC_POINTS)
+            | flag(self.pretrained, PRETRAINED);
         let mut len = 5;
         if let Some(size) = self.content_size {
             len += write_size(size, &mut out[len..]);
@@ -118,7 +123,12 @@ impl Header {
             return Err(Error::Version(kind >> 4));
         }
         let level = Level::new(kind & 15).ok_or(Error::Corrupt)?;
-        if flags >= 64 || flags & HAS_SIZE != 0 && flags & HAS_SYNC_POINTS != 0 {
+        let both = |a, b| flags & a != 0 && flags & b != 0;
+        if flags >= 128
+            || both(HAS_SIZE, HAS_SYNC_POINTS)
+            || both(HAS_DICTIONARY, PRETRAINED)
+            || flags & PRETRAINED != 0 && !level.pretrains()
+        {
             return Err(Error::Corrupt);
         }
         let mut rest = rest.iter().copied();
@@ -130,6 +140,7 @@ impl Header {
             filter: None,
             code_size: None,
             sync_points: flags & HAS_SYNC_POINTS != 0,
+            pretrained: flags & PRETRAINED != 0,
         };
         if flags & HAS_SIZE != 0 {
             let Some(size) = read_size(&mut rest)? else {
@@ -273,6 +284,7 @@ mod tests {
                     filter,
                     code_size,
                     sync_points: content_size.is_none() && level > 4,
+                    pretrained: dictionary.is_none() && level > 6,
                 })
             })
         })
@@ -307,7 +319,9 @@ mod tests {
         assert_eq!(Header::parse(b"hello"), Err(Error::NotStatesmix));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0xF6]), Err(Error::Version(15)));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 0x0A, 0]), Err(Error::Corrupt));
-        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 64]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 128]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 5, 64]), Err(Error::Corrupt));
+        assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 68]), Err(Error::Corrupt));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 33, 5]), Err(Error::Corrupt));
         assert_eq!(Header::parse(&[0xF5, b'S', b'M', 6, 1, 0x80, 0]), Err(Error::Corrupt));
         let long = [0xF5, b'S', b'M', 6, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];

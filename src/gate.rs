@@ -18,6 +18,11 @@ pub(crate) const fn bytes(width: usize) -> usize {
     row_bytes(GATE_INPUTS) + GATE_INPUTS * width * 2
 }
 
+/// Makes it learn quickly again; see [`mixer::settle`].
+pub(crate) fn settle(memory: &mut [u8]) {
+    mixer::settle(&mut memory[..row_bytes(GATE_INPUTS)], GATE_INPUTS);
+}
+
 /// What the gate knows beside its tables.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {

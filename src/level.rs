@@ -53,6 +53,12 @@ impl Level {
         self.0 >= 6
     }
 
+    /// Whether its frames can begin with a [pretrained](crate::Options::pretrained)
+    /// model: from level 6. The text has no place on small machines.
+    pub const fn pretrains(self) -> bool {
+        self.0 >= 6
+    }
+
     /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and
     /// 256 more.
     pub const fn dictionary(self) -> usize {
@@ -93,6 +99,9 @@ pub(crate) trait ModelCore: Sized {
     fn supports(level: Level) -> bool;
     /// A model that is nothing yet.
     const BLANK: Self;
+    /// Whether it is there for levels that can be pretrained: what no level of it can
+    /// is no burden on firmware.
+    const PRETRAINS: bool;
     /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
     /// [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
@@ -107,6 +116,8 @@ pub(crate) trait ModelCore: Sized {
     fn p(&self) -> u32;
     /// Learns a bit.
     fn update(&mut self, bit: bool, memory: &mut [u8]);
+    /// Makes it quick to learn again.
+    fn settle(&mut self, memory: &mut [u8]);
     /// Takes note of a byte coded without the model.
     fn skip(&mut self, byte: u8, memory: &mut [u8]);
     /// How much each part says; see [`Evidence`](crate::stream::Evidence).
@@ -159,6 +170,7 @@ macro_rules! levels {
 
         impl ModelCore for $any {
             const BLANK: Self = Self($each::$first(ModelCore::BLANK), Stage::NONE, Repacker::NEW);
+            const PRETRAINS: bool = true;
 
             fn supports(level: Level) -> bool {
                 $(level.number() == $level % 10)||*
@@ -210,6 +222,12 @@ macro_rules! levels {
             fn update(&mut self, bit: bool, memory: &mut [u8]) {
                 match &mut self.0 {
                     $($each::$name(model) => model.update(bit, memory),)*
+                }
+            }
+
+            fn settle(&mut self, memory: &mut [u8]) {
+                match &mut self.0 {
+                    $($each::$name(model) => model.settle(memory),)*
                 }
             }
 
@@ -285,6 +303,7 @@ impl<
 > ModelCore for Fixed<L, N, M, K, S, E, W, R, D, P>
 {
     const BLANK: Self = Self(Predictor::BLANK);
+    const PRETRAINS: bool = Level((L % 10) as u8).pretrains();
 
     fn supports(level: Level) -> bool {
         usize::from(level.number()) == L % 10
@@ -312,6 +331,12 @@ impl<
         self.0.update(bit, memory);
     }
 
+    fn settle(&mut self, memory: &mut [u8]) {
+        if Self::PRETRAINS {
+            self.0.settle(memory);
+        }
+    }
+
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {
         self.0.skip(byte, memory);
     }
@@ -331,6 +356,7 @@ impl<M: Model> Model for Filtered<M> {}
 
 impl<M: Model> ModelCore for Filtered<M> {
     const BLANK: Self = Self(M::BLANK, Stage::NONE);
+    const PRETRAINS: bool = M::PRETRAINS;
 
     fn supports(level: Level) -> bool {
         M::supports(level)
@@ -356,6 +382,10 @@ impl<M: Model> ModelCore for Filtered<M> {
     #[inline]
     fn update(&mut self, bit: bool, memory: &mut [u8]) {
         self.0.update(bit, memory);
+    }
+
+    fn settle(&mut self, memory: &mut [u8]) {
+        self.0.settle(memory);
     }
 
     fn skip(&mut self, byte: u8, memory: &mut [u8]) {

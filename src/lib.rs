@@ -38,6 +38,7 @@ mod packet;
 mod place;
 mod plan;
 mod predictor;
+mod pretraining;
 mod refinement;
 mod repack;
 mod residual;

@@ -208,6 +208,15 @@ pub(crate) fn reset(rows: &mut [u8], first: &[i16]) {
     }
 }
 
+/// Makes all rows of so many `inputs` learn quickly again: as after 300 bits at most.
+pub(crate) fn settle(rows: &mut [u8], inputs: usize) {
+    for row in rows.chunks_exact_mut(row_bytes(inputs)) {
+        let uses = &mut row[2 * inputs..];
+        let n = u16::from_le_bytes([uses[0], uses[1]]).min(300);
+        uses.copy_from_slice(&n.to_le_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

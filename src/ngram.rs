@@ -114,6 +114,14 @@ pub(crate) mod map {
         }
     }
 
+    /// Makes all entries learn quickly again: as after 30 bits at most.
+    pub(crate) fn settle(map: &mut [[u8; ENTRY]]) {
+        for entry in map {
+            let e = u32::from_le_bytes(*entry);
+            *entry = (e & !511 | (e & 511).min(30)).to_le_bytes();
+        }
+    }
+
     /// Probability of a 1, Q16.
     #[inline]
     pub(crate) fn p(entry: [u8; ENTRY]) -> u16 {

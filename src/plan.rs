@@ -198,6 +198,8 @@ pub(crate) struct Plan {
     pub(crate) match_log2: u32,
     /// What numbers are expected to be.
     pub(crate) guesses: &'static [Guess],
+    /// Whether none is expected within the words of a text, which saves time.
+    pub(crate) quiet_in_words: bool,
     /// Templates of pixels: log2 of the entries for each.
     pub(crate) bitmaps: &'static [u32],
     /// The state space model, where the level has one.
@@ -482,6 +484,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             },
             match_log2: history - 3,
             guesses: GUESSES,
+            quiet_in_words: true,
             bitmaps: &[10, 16, 16],
             ssm: None,
         }
@@ -532,6 +535,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { settled: 8, patience: 16, ..Finder::latest(4) }] },
             match_log2: 9,
             guesses: &[],
+            quiet_in_words: false,
             bitmaps: &[],
             ssm: None,
         },
@@ -548,6 +552,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder { unsettled: 5, ..Finder::keeping(5) }] },
             match_log2: 10,
             guesses: &[Guess::EchoLineCoarse],
+            quiet_in_words: false,
             bitmaps: &[],
             ssm: None,
         },
@@ -570,6 +575,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::keeping(4)] },
             match_log2: 12,
             guesses: GUESSES.split_at(3).0,
+            quiet_in_words: false,
             bitmaps: &[10],
             ssm: None,
         },
@@ -596,6 +602,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(4), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES.split_at(4).0,
+            quiet_in_words: false,
             bitmaps: &[10],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
         },
@@ -623,18 +630,19 @@ pub(crate) const LEVELS: [Plan; 10] = {
             matches: const { &[Finder::latest(6), Finder::keeping(5)] },
             match_log2: 14,
             guesses: GUESSES,
+            quiet_in_words: true,
             bitmaps: &[10, 13, 13],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
         },
-        with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 24, 1 << 14),
-        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 24, 1 << 16),
+        with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 16, 1 << 14),
+        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
         with_ssm(
-            with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 12),
+            with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
             ALL_ROWS.split_at(10).0,
-            24,
+            16,
             1 << 19,
         ),
-        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 21), ALL_ROWS, 32, 1 << 21),
-        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 21), ALL_ROWS, 64, 1 << 22),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
     ]
 };

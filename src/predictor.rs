@@ -9,7 +9,7 @@ use crate::bit_history::RUN;
 use crate::bitmap::{self, Bitmap};
 use crate::byte_run::{self, ByteRuns};
 use crate::context::Recent;
-use crate::gate::Gate;
+use crate::gate::{self, Gate};
 use crate::level::Level;
 use crate::logistic::{squash, stretch};
 use crate::matching::{self, Match};
@@ -316,6 +316,19 @@ impl<
         self.predict(memory);
     }
 
+    /// Makes it learn quickly again after a text that was not the content: what counts
+    /// how often something was seen, to slow down by, counts less of it.
+    pub(crate) fn settle(&mut self, memory: &mut [u8]) {
+        let tables = Self::tables(memory);
+        map::settle(tables.maps);
+        mixer::settle(tables.weights, M);
+        mixer::settle(tables.final_weights, FINAL_INPUTS);
+        if let Some(plan) = &Self::PLAN.ssm {
+            ssm::settle(&plan.shape(), tables.ssm);
+            gate::settle(tables.gate);
+        }
+    }
+
     /// Goes on from where a model left `memory`; `carry` returns the numbers
     /// that [`Self::carry`] showed it then.
     pub(crate) fn resume(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
@@ -423,7 +436,12 @@ impl<
         let tables = Self::tables(memory);
         let recent = &self.recent;
         let matches = &self.matches;
-        if D > 0 {
+        if Self::PLAN.kinds > 1 {
+            self.kind = recent.kind(Self::PLAN.kinds);
+        }
+        if Self::PLAN.quiet_in_words && self.kind == Kind::Text && recent.is_in_words() {
+            self.residuals.silence();
+        } else if D > 0 {
             self.residuals.start_byte(
                 Self::PLAN.guesses,
                 recent,
@@ -437,9 +455,6 @@ impl<
             self.bitmap.start_byte(recent, tables.history);
         }
         let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
-        if Self::PLAN.kinds > 1 {
-            self.kind = recent.kind(Self::PLAN.kinds);
-        }
         let kind = self.kind();
         for (i, (h, contexts)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
             *h = hash_of(i, contexts[kind as usize]);

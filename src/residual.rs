@@ -160,6 +160,11 @@ impl<const D: usize> Residuals<D> {
         }
     }
 
+    /// Makes no guess for a new byte.
+    pub(crate) fn silence(&mut self) {
+        self.expected = Self::NONE.expected;
+    }
+
     /// Sets up the guesses for a new byte.
     pub(crate) fn start_byte(
         &mut self,

@@ -110,7 +110,8 @@ impl Memory for Heap {
     }
 }
 
-/// Compresses `content` into one frame.
+/// Compresses `content` into one frame, with [pretraining](Options::pretrained_for) if it
+/// looks like text.
 ///
 /// ```
 /// use statesmix::{Level, compress, decompress};
@@ -123,7 +124,7 @@ impl Memory for Heap {
 /// [`Error::Memory`] if the system has not enough of it.
 #[cfg(feature = "alloc")]
 pub fn compress(content: &[u8], level: Level) -> Result<alloc::vec::Vec<u8>, Error> {
-    let options = Options::new(level).content_size(content.len() as u64);
+    let options = Options::new(level).content_size(content.len() as u64).pretrained_for(content);
     let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
     let mut frame = alloc::vec::Vec::new();
     let mut piece = [0; 4096];

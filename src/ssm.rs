@@ -63,7 +63,7 @@ const SCALES: usize = 8;
 /// Size of a model.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    /// Channels: 8, 16, 32, 64 or 128.
+    /// Channels, a multiple of [`LANES`] up to 128.
     pub(crate) width: usize,
     /// Rows that all contexts but the last byte share.
     pub(crate) rows: usize,
@@ -170,6 +170,23 @@ pub(crate) struct Ssm {
 #[inline]
 pub(crate) fn features<const E: usize>(shape: &Shape, memory: &mut [u8]) -> [i16; E] {
     read(parts(shape, memory).features)
+}
+
+/// Makes the model learn quickly again: its head as after 1000 visits of each node, its
+/// rows as after 50 each, at most.
+pub(crate) fn settle(shape: &Shape, memory: &mut [u8]) {
+    let parts = parts(shape, memory);
+    for node in parts.head.chunks_exact_mut(shape.node()) {
+        let visits = &mut node[shape.node() - 2..];
+        let n = u16::from_le_bytes([visits[0], visits[1]]).min(1000);
+        visits.copy_from_slice(&n.to_le_bytes());
+    }
+    let rows = parts.rows.chunks_exact_mut(shape.row());
+    for row in parts.byte_rows.chunks_exact_mut(shape.byte_row()).chain(rows) {
+        if let Some(meta) = row.last_chunk_mut() {
+            train::settle(meta, 50);
+        }
+    }
 }
 
 impl Ssm {

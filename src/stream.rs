@@ -9,6 +9,7 @@ use crate::fallback::{Fallback, RAW_P};
 use crate::filter::{Filter, Stage, Way};
 use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
+use crate::pretraining;
 use crate::repack::{self, Repacker};
 
 /// Probability (Q16) that the content ends here, where its size is not stated
@@ -69,14 +70,23 @@ pub struct Options {
     content_size: Option<u64>,
     checksum: bool,
     sync_points: bool,
+    pretrained: bool,
     /// Its id, or [`Header::UNPACKED`].
     filter: Option<u8>,
 }
 
 impl Options {
-    /// This level, a checksum, no content size, no sync points and no filter.
+    /// This level, a checksum, no content size, no sync points, no filter and no
+    /// pretraining.
     pub const fn new(level: Level) -> Self {
-        Self { level, content_size: None, checksum: true, sync_points: false, filter: None }
+        Self {
+            level,
+            content_size: None,
+            checksum: true,
+            sync_points: false,
+            pretrained: false,
+            filter: None,
+        }
     }
 
     /// States the size of the content in the header. The encoder then insists
@@ -100,6 +110,24 @@ impl Options {
     pub const fn sync_points(mut self, on: bool) -> Self {
         self.sync_points = on;
         self
+    }
+
+    /// Whether the model reads a text before the content: English prose, source code,
+    /// mark-up and logs, that came with this library. What resembles them then takes
+    /// fewer bytes, a page of English a fifth, 100 KB a twentieth to a tenth. It takes
+    /// the time of 45,832 bytes of content at levels 6 and 7, of 109,373 from level 8 on,
+    /// on both sides. Below level 6 and with a dictionary it does nothing.
+    #[must_use]
+    pub const fn pretrained(mut self, on: bool) -> Self {
+        self.pretrained = on;
+        self
+    }
+
+    /// [Pretrained](Self::pretrained) if the content that begins with `start` seems to be
+    /// text, by the first 4,096 bytes or what there is of them.
+    #[must_use]
+    pub fn pretrained_for(self, start: &[u8]) -> Self {
+        self.pretrained(pretraining::suits(start))
     }
 
     /// Passes the content through a filter for the machine code in it, which
@@ -159,6 +187,7 @@ impl Options {
             filter: self.filter,
             code_size: None,
             sync_points: self.sync_points,
+            pretrained: self.pretrained,
         };
         let mut bytes = [0; MAX_HEADER];
         let len = header.write(&mut bytes);
@@ -299,6 +328,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ) -> Result<Self, Error> {
         let dictionary = dictionary.dictionary();
         check::<M>(options.level, dictionary)?;
+        let can = options.level.pretrains() && dictionary.is_none();
+        let options = options.pretrained(options.pretrained && can);
         let wrong = |size| size > MAX_CONTENT_SIZE || options.sync_points;
         if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
@@ -322,7 +353,8 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // Started where it will stay: the result is large, and moving it would
         // take as much stack again.
         if let Ok(encoder) = &mut result {
-            begin(options.level, dictionary, &mut encoder.model, encoder.memory.bytes(size));
+            let (model, memory) = (&mut encoder.model, encoder.memory.bytes(size));
+            begin(options.level, dictionary, options.pretrained, model, memory);
             start_filter(&mut encoder.model, options.level, options.filter, Way::Forth)?;
             let id = dictionary.map(|dictionary| dictionary.id());
             options.write_header(id, &mut encoder.pending, &mut encoder.crc);
@@ -603,7 +635,7 @@ fn is_packed<M: Model>(model: &mut M) -> bool {
 }
 
 /// The part of the workspace that the model leaves for packing.
-fn repack_area(memory: &mut [u8]) -> &mut [u8] {
+pub(crate) fn repack_area(memory: &mut [u8]) -> &mut [u8] {
     let begin = memory.len() - repack::MEMORY;
     &mut memory[begin..]
 }
@@ -857,7 +889,7 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
                             let dictionary =
                                 self.primer.dictionary().filter(|_| header.dictionary.is_some());
                             let memory = self.memory.bytes(size);
-                            self.body.start(header.level, dictionary, *code, memory);
+                            self.body.start(header, dictionary, *code, memory);
                         }
                         self.state = DecoderState::Body;
                     }
@@ -970,12 +1002,12 @@ impl<M: Model> Body<M> {
     /// Begins the content of a frame whose code begins with `code`.
     fn start(
         &mut self,
-        level: Level,
+        header: Header,
         dictionary: Option<Dictionary>,
         code: u32,
         memory: &mut [u8],
     ) {
-        begin(level, dictionary, &mut self.model, memory);
+        begin(header.level, dictionary, header.pretrained, &mut self.model, memory);
         self.fallback = Fallback::new();
         self.decoded = 0;
         self.resume(code);

@@ -163,6 +163,32 @@ fn packed_files() {
     assert!(text(&output.stderr).contains("needs a level from 6 on"));
 }
 
+/// Text begins with a pretrained model from level 6 on, unless the user does not want it.
+#[test]
+fn pretrained_text() {
+    let place = Place::new();
+    let content = include_str!("../README.md").as_bytes();
+    place.put("text", content);
+    let pretrained = |frame: &[u8]| statesmix::Header::parse(frame).unwrap().unwrap().0.pretrained;
+    let frame = place.ok(&["-c", "text"]);
+    assert!(pretrained(&frame));
+    assert_eq!(place.pipe(&["-d"], &frame), content);
+    assert!(pretrained(&place.pipe(&["-6c"], content)));
+    for options in [["-5c", "--filter=none"], ["-6c", "--no-pretraining"]] {
+        let other = place.ok(&[options[0], options[1], "text"]);
+        assert!(!pretrained(&other) && other.len() > frame.len(), "{options:?}");
+        assert_eq!(place.pipe(&["-d"], &other), content);
+    }
+    // Each frame begins so.
+    place.ok(&["-T2", "--frame-size=8KiB", "text"]);
+    let list = place.ok(&["-lv", "text.smx"]);
+    let lines = text(&list).lines().filter(|line| line.contains("built-in")).count();
+    assert!(lines > content.len().div_ceil(8192), "{}", text(&list));
+    assert_eq!(place.ok(&["-dc", "text.smx"]), content);
+    // What is no text does without.
+    assert!(!pretrained(&place.pipe(&["-6c"], &[7; 5000])));
+}
+
 #[test]
 fn list() {
     let place = Place::new();

@@ -7,7 +7,9 @@
 //! behind its length in a byte. The content itself is in `NAME.content`, for
 //! machines that cannot make it up. `filter-NAME.smx` is a frame of level 1 for
 //! each filter, `unpacked-6.smx` one whose content was unpacked. That content was
-//! packed by zlib 1.3 and gzip 1.12.
+//! packed by zlib 1.3 and gzip 1.12. `pretrained-LEVEL.smx` is a frame of the text
+//! that begins with a pretrained model. (`src/pretraining.smx`, the text that such a
+//! model has read, is made anew here too.)
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -70,6 +72,23 @@ fn unpacked() -> (PathBuf, Vec<u8>, Vec<u8>) {
     let options = Options::new(level(6)).content_size(content.len() as u64).unpacked();
     let frame = encode_of::<AnyLevel>(options, Heap::new(), &unpacked, content.len(), 4096, 4096);
     (path("unpacked", 6, "smx"), content, frame.unwrap())
+}
+
+/// Levels 6 and 7 read the same part of the text, 8 all of it.
+const PRETRAINED: [u8; 2] = [6, 8];
+
+fn pretrained(number: u8) -> Vec<u8> {
+    let options = Options::new(level(number)).pretrained(true);
+    encode::<AnyLevel>(options, Heap::new(), &text(20, 2000), 4096, 4096).unwrap()
+}
+
+/// The text, and the frame that is part of the library.
+fn pretraining() -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/pretraining.smx");
+    let content = fs::read(path.with_extension("txt")).unwrap();
+    let options = Options::new(level(2)).content_size(content.len() as u64);
+    let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
+    (path, content, frame)
 }
 
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
@@ -170,6 +189,24 @@ fn unpacked_content_is_the_golden_one() {
 }
 
 #[test]
+fn pretrained_frames_are_the_golden_ones() {
+    for number in PRETRAINED {
+        let (made, golden) = (pretrained(number), read("pretrained", number, "smx"));
+        assert!(made == golden, "level {number}: {}", difference(&made, &golden));
+        assert!(decompress(&golden, level(number)) == Ok(text(20, 2000)), "level {number}");
+    }
+}
+
+/// Frames are pretrained with what is in the frame; it has to be the text, and up to date.
+#[test]
+fn the_text_is_the_one_compressed() {
+    let (path, content, made) = pretraining();
+    let frame = fs::read(&path).unwrap();
+    assert!(made == frame, "{}: {}", path.display(), difference(&made, &frame));
+    assert!(decompress(&frame, level(2)) == Ok(content));
+}
+
+#[test]
 #[ignore = "writes tests/golden if STATESMIX_GOLDEN=write"]
 fn write_golden_streams() {
     if std::env::var("STATESMIX_GOLDEN").as_deref() != Ok("write") {
@@ -190,4 +227,12 @@ fn write_golden_streams() {
     }
     let (path, _, frame) = unpacked();
     fs::write(path, frame).unwrap();
+    let (path, _, frame) = pretraining();
+    let stale = fs::read(&path).unwrap() != frame;
+    fs::write(path, frame).unwrap();
+    assert!(!stale, "pretraining.smx was stale: build and write once more");
+    for number in PRETRAINED {
+        let path = folder().join(format!("pretrained-{number}.smx"));
+        fs::write(path, pretrained(number)).unwrap();
+    }
 }

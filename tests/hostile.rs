@@ -249,7 +249,8 @@ fn every_kind_and_every_flag() {
             let error = match Level::new(number) {
                 _ if version != FORMAT_VERSION => Error::Version(version),
                 None => Error::Corrupt,
-                Some(_) if flags >= 64 || flags & 33 == 33 => Error::Corrupt,
+                Some(_) if flags >= 128 || flags & 33 == 33 || flags & 68 == 68 => Error::Corrupt,
+                Some(_) if flags & 64 != 0 && number < 6 => Error::Corrupt,
                 Some(level) if number > 1 => Error::LevelLimit(level),
                 _ if flags & 4 != 0 => Error::Dictionary(0x4141_4141),
                 _ if flags & 8 != 0 => Error::Filter(0x41),

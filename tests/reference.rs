@@ -130,6 +130,13 @@ fn golden_unpacked_content() {
     check(&[path.to_str().unwrap()], &fs::read(golden().join("unpacked.packed")).unwrap());
 }
 
+/// Which has to read the text of pretraining first.
+#[test]
+fn golden_pretrained_text() {
+    let path = golden().join("pretrained-6.smx");
+    check(&[path.to_str().unwrap()], &text(20, 2000));
+}
+
 /// A frame with a sync point after each piece.
 fn synced(options: Options, pieces: &[&[u8]]) -> Vec<u8> {
     let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new()).unwrap();

@@ -72,6 +72,7 @@ pub(crate) struct Args {
     pub(crate) target: Target,
     pub(crate) checksum: bool,
     pub(crate) filter: Filtering,
+    pub(crate) pretraining: bool,
     threads: Option<usize>,
     frame_size: Option<u64>,
     /// Memory that compressing may take, in bytes.
@@ -101,6 +102,7 @@ impl Args {
             target: Target::Beside,
             checksum: true,
             filter: Filtering::Auto,
+            pretraining: true,
             threads: None,
             frame_size: None,
             compress_limit: None,
@@ -162,6 +164,7 @@ impl Args {
             Id::Threads => self.threads = Some(parse_threads(&text())?),
             Id::FrameSize => self.frame_size = Some(parse_frame_size(&text())?),
             Id::Filter => self.filter = parse_filter(parse_word(option, &value)?),
+            Id::NoPretraining => self.pretraining = false,
             Id::NoCheck => self.checksum = false,
             Id::Stdout => self.target = Target::Stdout,
             Id::Output if value == "-" => self.target = Target::Stdout,

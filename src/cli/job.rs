@@ -301,8 +301,8 @@ pub(crate) fn decompress(
 }
 
 /// Compresses all of `input`, of `total` bytes if that is known, as the arguments
-/// say, but at the level of `setting`. Its first bytes decide on the filter for
-/// all of it, however many frames that is.
+/// say, but at the level of `setting`. Its first bytes decide on filter and
+/// pretraining for all of it, however many frames that is.
 pub(crate) fn compress(
     input: &mut dyn Read,
     output: &mut dyn Write,
@@ -312,18 +312,18 @@ pub(crate) fn compress(
     meter: &mut Meter,
 ) -> Result<(), Fault> {
     let mut start = Vec::new();
+    (&mut *input).take(Filter::DETECT as u64).read_to_end(&mut start).map_err(Fault::Read)?;
     let filter = match args.filter {
-        Filtering::Auto => {
-            let mut input = (&mut *input).take(Filter::DETECT as u64);
-            input.read_to_end(&mut start).map_err(Fault::Read)?;
-            Filter::detect(&start)
-        }
+        Filtering::Auto => Filter::detect(&start),
         Filtering::None | Filtering::Unpack => None,
         Filtering::By(filter) => Some(filter),
     };
-    let ends = args.filter == Filtering::Auto && start.len() < Filter::DETECT;
-    let input = &mut start.chain(input);
+    let ends = start.len() < Filter::DETECT;
     let mut options = Options::new(setting.level).checksum(args.checksum);
+    if args.pretraining {
+        options = options.pretrained_for(&start);
+    }
+    let input = &mut start.chain(input);
     if let Some(filter) = filter {
         options = options.filter(filter);
     }
@@ -352,7 +352,10 @@ pub(crate) fn compress(
     let unpacked = if len <= most { unpack(&content, room) } else { None };
     match unpacked {
         Some(unpacked) => {
-            let options = options.unpacked();
+            let mut options = options.unpacked();
+            if args.pretraining {
+                options = options.pretrained_for(&unpacked);
+            }
             let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
             codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, &share)
         }

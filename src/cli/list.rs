@@ -15,6 +15,8 @@ use super::report::{Trouble, bold, printable, size};
 enum Needs {
     None,
     Id(u32),
+    /// The text that a model is pretrained with.
+    BuiltIn,
     /// Not all the same.
     Several,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Needs {
         match self {
             Self::None => f.pad("no"),
             Self::Id(id) => f.pad(&format!("{id:08x}")),
+            Self::BuiltIn => f.pad("built-in"),
             Self::Several => f.pad("some"),
         }
     }
@@ -55,7 +58,11 @@ impl Sum {
                 None if id == Header::UNPACKED => UNPACKED,
                 None => "unknown",
             })),
-            dictionary: Some(frame.header.dictionary.map_or(Needs::None, Needs::Id)),
+            dictionary: Some(match frame.header.dictionary {
+                Some(id) => Needs::Id(id),
+                None if frame.header.pretrained => Needs::BuiltIn,
+                None => Needs::None,
+            }),
         };
     }
 

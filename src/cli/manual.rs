@@ -62,7 +62,8 @@ const SECTIONS: &[(&str, &str)] = &[
         "List",
         "One line for each file: number of frames, highest level, memory to decompress it, sizes \
          in bytes, compressed size divided by uncompressed, checksum (yes, no, or some of the \
-         frames), filter (its name, no, or some), name. Frames made with -T or --frame-size state \
+         frames), filter (its name, no, or some), the dictionary needed (its id, no, built-in for \
+         pretrained frames, which need no file, or some), name. Frames made with -T or --frame-size state \
          their sizes and are passed over; others are decompressed, and thereby tested. Where that \
          needs more than the limit, the line tells the level and the memory that the first too \
          demanding frame asks for, with - for what is not known.\n\

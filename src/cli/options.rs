@@ -21,6 +21,7 @@ pub(crate) enum Id {
     FrameSize,
     Dictionary,
     Filter,
+    NoPretraining,
     NoCheck,
     Stdout,
     Output,
@@ -233,6 +234,15 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
             .takes(Takes::OneOf(&[
                 "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv", "deflate",
             ]))
+            .env(),
+            Opt::new(
+                Id::NoPretraining,
+                "",
+                &["no-pretraining"],
+                "begin with a model that knows nothing. Otherwise, from -6 on and without a \
+                 dictionary, what looks like text begins with one that has read a text built \
+                 into the program",
+            )
             .env(),
             Opt::new(
                 Id::NoCheck,

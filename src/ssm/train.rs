@@ -187,6 +187,12 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
     factor(k, exponent, mean.exponent)
 }
 
+/// Takes back the visits to a row to `most`.
+pub(super) fn settle(meta: &mut [u8; 4], most: u32) {
+    let packed = u32::from_le_bytes(*meta);
+    *meta = (packed & !0xFFF | (packed & 0xFFF).min(most)).to_le_bytes();
+}
+
 /// The factor `k` for a gradient of `exponent`, by a mean of another.
 #[inline(always)]
 fn factor(k: u32, exponent: u32, mean: u32) -> i16 {

@@ -14,7 +14,8 @@ use core::ptr::addr_of_mut;
 
 use no_std_tests::{Counter, fail, println, stack_of};
 use statesmix::{
-    Decoder, Dictionary, Encoder, Header, Level, Model, Options, Status, compress_message, decompress_message,
+    Decoder, Dictionary, Encoder, Header, Level, Model, Options, Status, compress_message,
+    decompress_message,
 };
 
 /// A golden content and its streams.
@@ -155,6 +156,16 @@ impl Check {
         let encoded = encode::<M>(options, self.memory, unpacked, frame);
         assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
         println!("unpacked {number} bytes {encoded}");
+    }
+
+    /// A frame that begins with a pretrained model.
+    fn pretrained<M: Model>(&mut self, number: u8, content: &[u8], frame: &[u8]) {
+        let level = Level::new(number).unwrap();
+        let decoded = decode::<M>(level, self.memory, frame, content);
+        let options = Options::new(level).pretrained(true);
+        let encoded = encode::<M>(options, self.memory, content, frame);
+        assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
+        println!("pretrained {number} bytes {encoded}");
     }
 }
 

@@ -31,6 +31,7 @@ impl Costs {
         mut tell: impl FnMut(u64),
     ) -> Result<Self, Error> {
         let options = Options::new(level).checksum(false).content_size(content.len() as u64);
+        let options = options.pretrained_for(content);
         let mut encoder: Encoder<_> = Encoder::new(options, Heap::new())?;
         // More than a byte of content takes, with the header.
         let mut code = [0; 128];

@@ -1,0 +1,53 @@
+//! Pretraining: a text that the model reads before the content.
+//!
+//! A model that starts from nothing pays for the first kilobytes of every content:
+//! it has to see that `e` follows `th`, and a tab a newline. Here it has seen so
+//! already. The text is one of many kinds (English prose of several sorts, manuals,
+//! mark-up, source code in a dozen languages, logs), written for this purpose and part
+//! of the format; nothing of it is taken from anywhere. PAQ8 has such a text for English
+//! as an option.
+//!
+//! It is stored as a frame of level 2, for it would be the largest part of a program
+//! that can do levels 6 to 9.
+
+use crate::level::{Level, Level2, Model};
+use crate::stream::{Decoder, repack_area};
+
+/// `pretraining.txt`, compressed.
+static TEXT: &[u8] = include_bytes!("pretraining.smx");
+/// The level of that frame.
+const LEVEL: Level = Level::new(2).unwrap();
+/// Bytes of the text.
+const LEN: usize = 109_373;
+/// So many of them, the first, are all that levels 6 and 7 read, for their speed. The
+/// others read the rest before them.
+const FIRST: usize = 45_832;
+
+/// Makes `model` a fresh one that has read the text, in zeroed `memory`.
+pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, memory: &mut [u8]) {
+    let len = if level.number() < 8 { FIRST } else { LEN };
+    // The model leaves that part of the memory alone.
+    let begin = memory.len() - repack_area(memory).len();
+    let (text, workspace) = memory[begin..].split_at_mut(len);
+    let decoded = Decoder::<_, Level2>::new(LEVEL, workspace).decode(TEXT, text);
+    debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
+
+    model.start(level, memory);
+    for i in (FIRST..len).chain(0..FIRST) {
+        let byte = memory[begin + i];
+        (0..8).rev().for_each(|bit| model.update(byte >> bit & 1 == 1, memory));
+    }
+    model.settle(memory);
+    repack_area(memory).fill(0);
+}
+
+/// Whether the content that begins with `start` seems to be such a text: hardly any
+/// control characters, and at least a third is small letters, spaces or beyond ASCII,
+/// so that it is not numbers.
+pub(crate) fn suits(start: &[u8]) -> bool {
+    let start = &start[..start.len().min(4096)];
+    let count = |which: fn(u8) -> bool| start.iter().filter(|&&byte| which(byte)).count();
+    let control = count(|byte| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31 | 127));
+    let words = count(|byte| matches!(byte, b'a'..=b'z' | b' ' | 128..));
+    control * 64 <= start.len() && words * 3 > start.len()
+}
