@@ -4,8 +4,8 @@
 //! it has to see that `e` follows `th`, and a tab a newline. Here it has seen so
 //! already. The text is one of many kinds (English prose of several sorts, manuals,
 //! mark-up, source code in a dozen languages, logs), written for this purpose and part
-//! of the format; nothing of it is taken from anywhere. PAQ8 has such a text for English
-//! as an option.
+//! of the format. The idea is that of paq8px, which can read English words and phrases
+//! first.
 //!
 //! It is stored as a frame of level 2, for it would be the largest part of a program
 //! that can do levels 6 to 9.

@@ -23,6 +23,9 @@ const SUFFIX: &str = "smx";
 /// in memory.
 const MOST_TO_UNPACK: u64 = 64 << 20;
 const MOST_UNPACKED: u64 = 128 << 20;
+/// Frames below this size are not pretrained: reading the text would take as long as the
+/// frame itself.
+const LEAST_TO_PRETRAIN: u64 = 64 << 10;
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -320,14 +323,15 @@ pub(crate) fn compress(
     };
     let ends = start.len() < Filter::DETECT;
     let mut options = Options::new(setting.level).checksum(args.checksum);
-    if args.pretraining {
+    let frame_size = args.frame_size(setting.level);
+    if args.pretraining && frame_size.is_none_or(|size| size >= LEAST_TO_PRETRAIN) {
         options = options.pretrained_for(&start);
     }
     let input = &mut start.chain(input);
     if let Some(filter) = filter {
         options = options.filter(filter);
     }
-    if let Some(frame_size) = args.frame_size(setting.level) {
+    if let Some(frame_size) = frame_size {
         let threads = beside(setting.dictionary, args.compress_threads());
         let cut = Cut { setting, options, frame_size, total, threads };
         return frames::encode(input, output, cut, meter);

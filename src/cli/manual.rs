@@ -63,13 +63,13 @@ const SECTIONS: &[(&str, &str)] = &[
         "One line for each file: number of frames, highest level, memory to decompress it, sizes \
          in bytes, compressed size divided by uncompressed, checksum (yes, no, or some of the \
          frames), filter (its name, no, or some), the dictionary needed (its id, no, built-in for \
-         pretrained frames, which need no file, or some), name. Frames made with -T or --frame-size state \
-         their sizes and are passed over; others are decompressed, and thereby tested. Where that \
-         needs more than the limit, the line tells the level and the memory that the first too \
-         demanding frame asks for, with - for what is not known.\n\
+         pretrained frames, which need no file, or some), name. Frames made with -T or \
+         --frame-size state their sizes and are passed over; others are decompressed, and thereby \
+         tested. Where that needs more than the limit, the line tells the level and the memory \
+         that the first too demanding frame asks for, with - for what is not known.\n\
          \n\
          With --json it is an array of objects with the keys file, frames, level, memory, \
-         compressed, uncompressed, ratio, check, filter, and with -v also frame_list, an array of \
+         compressed, uncompressed, ratio, check, filter, dictionary, and with -v also frame_list, an array of \
          objects with the same keys. What is not known is null.",
     ),
     (
@@ -78,7 +78,8 @@ const SECTIONS: &[(&str, &str)] = &[
          bits a byte from its begin to its end at levels 1, 3 and 6 (or the level given instead \
          of 6), the same in regions with their ratios, the regions that cost most and what is in \
          them, how often bytes come again at which distance, and, where FILE looks like records \
-         of one length, which of their columns cost how much. All of that is without filter.",
+         of one length, which of their columns cost how much. All of that is without filter, \
+         with pretraining if FILE looks like text.",
     ),
     (
         "Progress",

@@ -241,7 +241,7 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 &["no-pretraining"],
                 "begin with a model that knows nothing. Otherwise, from -6 on and without a \
                  dictionary, what looks like text begins with one that has read a text built \
-                 into the program",
+                 into the program; so does each frame from a --frame-size of 64 KiB on",
             )
             .env(),
             Opt::new(

@@ -19,6 +19,7 @@ from dictionary import Dictionary
 from filters import FILTERS, way_back
 from model import Model
 from packing import content_of
+from pretraining import pretrained
 
 U32 = 0xFFFFFFFF
 UNPACKED = 7  # the filter
@@ -135,10 +136,13 @@ class Header:
         if len(data) < begin + 5:
             raise BadData("the header ends too early")
         flags = data[begin + 4]
-        if flags & 0xC0:
+        if flags & 0x80:
             raise BadData("a reserved flag is set")
         if flags & 1 and flags & 32:
             raise BadData("sync points with a stated size")
+        self.pretrained = bool(flags & 64)
+        if self.pretrained and (self.level < 6 or flags & 4):
+            raise BadData("pretrained below level 6, or with a dictionary")
         at = begin + 5
         self.size = self.code_size = None
         self.filter = 0
@@ -174,7 +178,10 @@ def decode_frame(data, begin, dictionary=None):
     """The content of the frame at `begin`, and where it ends."""
     header = Header(data, begin, dictionary)
     coder = Decoder(data, header.end)
-    model = dictionary.model() if header.dictionary else Model(header.level)
+    if header.dictionary:
+        model = dictionary.model()
+    else:
+        model = pretrained(header.level) if header.pretrained else Model(header.level)
     account = Account()
     content = bytearray()
     begins = [0]

@@ -164,11 +164,11 @@ LEVELS = [
     ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2536),
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
      14462),
-    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 24, 14, 32), 80, 57237),
-    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("SOME", 24, 16, 32), 72, 263538),
-    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("MANY", 24, 19, 32), 96, 964014),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 32, 21, 32), 168, 3456709),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 22, 32), 168, 14333095),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 16, 14, 32), 80, 61812),
+    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("SOME", 16, 16, 32), 72, 280401),
+    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("MANY", 16, 19, 32), 88, 1098261),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 48, 20, 32), 160, 4048270),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 48, 22, 32), 160, 16434574),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
@@ -190,7 +190,7 @@ def map_count(level):
 
 def run_count(level):
     """`runs` of section 1."""
-    return {7: 12, 8: 21, 9: 21}.get(level, 0)
+    return {7: 6, 8: 19, 9: 19}.get(level, 0)
 
 
 # 6. Bit histories
@@ -481,6 +481,7 @@ class Memory:
     """What is remembered of the bytes."""
 
     def __init__(self, level, h):
+        self.level = level
         self.side = h >= 14
         self.code = level >= 5
         self.size = 1 << h
@@ -514,6 +515,11 @@ class Memory:
         if self.code and self.instruction.found():
             return CODE
         return TEXT if self.text.found() else DATA
+
+    def in_words(self):
+        """Section 16: from level 4, text behind a space or a letter of ASCII."""
+        c1 = lower(self.c(1))
+        return self.level >= 4 and self.kind() == TEXT and (c1 == 32 or 97 <= c1 <= 122)
 
     def push(self, c):
         p1 = self.last & 255

@@ -189,6 +189,10 @@ class Residuals:
     def start_byte(self):
         """The match models have moved on."""
         m = self.memory
+        if m.in_words():
+            for guess in self.guesses:
+                guess.start_byte(None)
+            return
         distance = (m.pos - self.match.at) & U32
         if self.match.expected and distance != self.turn(self.turns)[1]:
             self.turns = (self.turns + 1) & U32

@@ -1,0 +1,40 @@
+"""Pretraining: docs/format.md, section 12."""
+
+import zlib
+from pathlib import Path
+
+from model import Model
+
+TEXT = Path(__file__).resolve().parents[2] / "src" / "pretraining.txt"
+SMALL = 45832  # bytes that levels 6 and 7 read
+
+
+def text_of(level):
+    text = TEXT.read_bytes()
+    if len(text) != 109373 or zlib.crc32(text) != 0x0F452FF0:
+        raise ValueError(f"{TEXT} is another text")
+    return text[:SMALL] if level < 8 else text[SMALL:] + text[:SMALL]
+
+
+def pretrained(level):
+    """The model that has read the text."""
+    model = Model(level)
+    for byte in text_of(level):
+        for k in range(7, -1, -1):
+            model.learn(byte >> k & 1)
+    limit_counts(model)
+    return model
+
+
+def limit_counts(model):
+    for entries in model.slots.maps:  # those of contexts, not of match models
+        entries[:] = [entry & ~1023 | min(entry & 1023, 30) for entry in entries]
+    rows = [row for mixer in model.sets + model.finals for row in mixer.rows.values()]
+    limit(rows + [model.gate.row], 300)
+    limit(model.ssm.nodes, 1000)
+    limit(model.ssm.byte_rows + list(model.ssm.rows.values()), 50)
+
+
+def limit(rows, most):
+    for row in rows:
+        row.n = min(row.n, most)
