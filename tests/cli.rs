@@ -188,8 +188,14 @@ fn pretrained_text() {
         assert_eq!(text(&list).matches("built-in").count(), expected, "{}", text(&list));
         assert!(place.ok(&["-dc", "text.smx"]) == place.get("text"));
     }
-    // What is no text does without.
-    assert!(!pretrained(&place.pipe(&["-6c"], &[7; 5000])));
+    // What is no text does without, unless it is short and there is text in it.
+    let program = [&[0, 1, 2, 3].repeat(100), &content[..1000], &[4, 5, 6, 7].repeat(100)].concat();
+    let frame = place.pipe(&["-6c"], &program);
+    assert!(pretrained(&frame));
+    assert_eq!(place.pipe(&["-d"], &frame), program);
+    assert!(frame.len() < place.pipe(&["-6c", "--no-pretraining"], &program).len());
+    let long = [&[0; 64 << 10][..], &program].concat();
+    assert!(!pretrained(&place.pipe(&["-6c"], &long)));
 }
 
 #[test]

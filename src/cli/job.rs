@@ -26,6 +26,8 @@ const MOST_UNPACKED: u64 = 128 << 20;
 /// Frames below this size are not pretrained: reading the text would take as long as the
 /// frame itself.
 const LEAST_TO_PRETRAIN: u64 = 64 << 10;
+/// Content up to this size that does not look like text is tried with pretraining too.
+const MOST_TO_TRY: usize = 64 << 10;
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -327,6 +329,11 @@ pub(crate) fn compress(
     if args.pretraining && frame_size.is_none_or(|size| size >= LEAST_TO_PRETRAIN) {
         options = options.pretrained_for(&start);
     }
+    let tries = args.pretraining
+        && setting.level.pretrains()
+        && setting.dictionary.is_none()
+        && options != options.pretrained(true)
+        && (1..=MOST_TO_TRY).contains(&start.len());
     let input = &mut start.chain(input);
     if let Some(filter) = filter {
         options = options.filter(filter);
@@ -346,6 +353,9 @@ pub(crate) fn compress(
         filtering => filtering == Filtering::Unpack,
     };
     if !unpacks || !setting.level.unpacks() {
+        if tries && ends {
+            return encode_either(input, output, options, meter);
+        }
         return codec::encode(input, output, options, setting.dictionary, meter, &|read| read);
     }
     let mut content = Vec::new();
@@ -363,11 +373,34 @@ pub(crate) fn compress(
             let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
             codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, &share)
         }
+        None if tries && ends => encode_either(&mut &content[..], output, options, meter),
         None => {
             let input = &mut content.chain(input);
             codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
         }
     }
+}
+
+/// Compresses all of a short `input` with and without pretraining, and writes what takes
+/// fewer bytes: programs and the like have text in them.
+fn encode_either(
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    options: Options,
+    meter: &mut Meter,
+) -> Result<(), Fault> {
+    let mut content = Vec::new();
+    input.read_to_end(&mut content).map_err(Fault::Read)?;
+    let written = meter.written;
+    let mut code = |pretrained| {
+        let (options, mut code) = (options.pretrained(pretrained), Vec::new());
+        codec::encode(&mut &content[..], &mut code, options, None, meter, &|read| read)?;
+        Ok::<_, Fault>(code)
+    };
+    let (fresh, pretrained) = (code(false)?, code(true)?);
+    let best = if pretrained.len() < fresh.len() { pretrained } else { fresh };
+    meter.written = written + best.len() as u64;
+    output.write_all(&best).map_err(Fault::Write)
 }
 
 /// Threads with the memory that the dictionary leaves.
