@@ -159,6 +159,8 @@ impl Check {
     }
 
     /// A frame that begins with a pretrained model.
+    #[allow(dead_code)] // likewise
+    #[inline(never)]
     fn pretrained<M: Model>(&mut self, number: u8, content: &[u8], frame: &[u8]) {
         let level = Level::new(number).unwrap();
         let decoded = decode::<M>(level, self.memory, frame, content);
