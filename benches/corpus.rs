@@ -231,7 +231,8 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
     let bytes = file.metadata()?.len();
     let start = Clock::now();
     let mut options = Options::new(level).content_size(bytes);
-    // As the command does.
+    // As the command does, but for short files that are no text, which that tries
+    // both ways.
     let mut head = Vec::new();
     File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
     let mut unpacked = None;

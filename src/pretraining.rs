@@ -11,7 +11,8 @@
 //! that can do levels 6 to 9.
 
 use crate::level::{Level, Level2, Model};
-use crate::stream::{Decoder, repack_area};
+use crate::repack;
+use crate::stream::Decoder;
 
 /// `pretraining.txt`, compressed.
 static TEXT: &[u8] = include_bytes!("pretraining.smx");
@@ -27,7 +28,7 @@ const FIRST: usize = 45_832;
 pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, memory: &mut [u8]) {
     let len = if level.number() < 8 { FIRST } else { LEN };
     // The model leaves that part of the memory alone.
-    let begin = memory.len() - repack_area(memory).len();
+    let begin = memory.len() - repack::area(memory).len();
     let (text, workspace) = memory[begin..].split_at_mut(len);
     let decoded = Decoder::<_, Level2>::new(LEVEL, workspace).decode(TEXT, text);
     debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
@@ -38,7 +39,7 @@ pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, memory: &mut [u8])
         (0..8).rev().for_each(|bit| model.update(byte >> bit & 1 == 1, memory));
     }
     model.settle(memory);
-    repack_area(memory).fill(0);
+    repack::area(memory).fill(0);
 }
 
 /// Whether the content that begins with `start` seems to be such a text: hardly any

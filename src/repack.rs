@@ -9,6 +9,12 @@ use crate::frame::Crc32;
 /// Bytes of memory for a [`Repacker`].
 pub(crate) const MEMORY: usize = deflate::MEMORY;
 
+/// The part of a workspace that the model leaves for packing.
+pub(crate) fn area(memory: &mut [u8]) -> &mut [u8] {
+    let begin = memory.len() - MEMORY;
+    &mut memory[begin..]
+}
+
 /// Bytes of a chunk of a PNG at least, where there are several: what is around it must
 /// not make much of little.
 pub(crate) const SHORTEST_CHUNK: u64 = 256;

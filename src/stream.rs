@@ -619,7 +619,7 @@ fn pack_again<M: Model>(
     memory: &mut [u8],
     mut give: impl FnMut(u8),
 ) -> Result<(), Error> {
-    let memory = repack_area(memory);
+    let memory = repack::area(memory);
     let repacker = model.repacker().ok_or(Error::Filter(Header::UNPACKED))?;
     repacker.push(byte, memory)?;
     while let Some(byte) = repacker.peek(memory)? {
@@ -632,12 +632,6 @@ fn pack_again<M: Model>(
 /// Whether unpacked content may end here.
 fn is_packed<M: Model>(model: &mut M) -> bool {
     model.repacker().is_some_and(|repacker| repacker.is_complete())
-}
-
-/// The part of the workspace that the model leaves for packing.
-pub(crate) fn repack_area(memory: &mut [u8]) -> &mut [u8] {
-    let begin = memory.len() - repack::MEMORY;
-    &mut memory[begin..]
 }
 
 /// Codes a byte with the model, or raw where the model has failed. Where the
@@ -1061,7 +1055,7 @@ impl<M: Model> Body<M> {
             if self.partial >= 256 {
                 let byte = self.partial as u8;
                 if unpacked {
-                    let memory = repack_area(memory);
+                    let memory = repack::area(memory);
                     let pushed = self.model.repacker().map(|packer| packer.push(byte, memory));
                     if let Some(Err(error)) = pushed {
                         return Stop::Failed(error);
@@ -1103,7 +1097,7 @@ impl<M: Model> Body<M> {
         memory: &mut [u8],
         io: &mut Io,
     ) -> Result<bool, Error> {
-        let memory = repack_area(memory);
+        let memory = repack::area(memory);
         let Some(repacker) = self.model.repacker() else {
             return Ok(true);
         };

@@ -26,8 +26,10 @@ const MOST_UNPACKED: u64 = 128 << 20;
 /// Frames below this size are not pretrained: reading the text would take as long as the
 /// frame itself.
 const LEAST_TO_PRETRAIN: u64 = 64 << 10;
-/// Content up to this size that does not look like text is tried with pretraining too.
+/// Content up to this size, which is seen whole from the start, is tried with pretraining
+/// too if it does not look like text.
 const MOST_TO_TRY: usize = 64 << 10;
+const _: () = assert!(MOST_TO_TRY < Filter::DETECT);
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -352,33 +354,28 @@ pub(crate) fn compress(
         Filtering::Auto => filter.is_none() && (ends || total.is_some_and(|total| total <= most)),
         filtering => filtering == Filtering::Unpack,
     };
-    if !unpacks || !setting.level.unpacks() {
-        if tries && ends {
-            return encode_either(input, output, options, meter);
-        }
-        return codec::encode(input, output, options, setting.dictionary, meter, &|read| read);
-    }
     let mut content = Vec::new();
-    // A byte more than may be, to notice what is too long.
-    (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
-    let len = content.len() as u64;
-    let room = MOST_UNPACKED.min(spare) as usize;
-    let unpacked = if len <= most { unpack(&content, room) } else { None };
-    match unpacked {
-        Some(unpacked) => {
+    if unpacks && setting.level.unpacks() {
+        // A byte more than may be, to notice what is too long.
+        (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
+        let len = content.len() as u64;
+        let room = MOST_UNPACKED.min(spare) as usize;
+        let unpacked = if len <= most { unpack(&content, room) } else { None };
+        if let Some(unpacked) = unpacked {
             let mut options = options.unpacked();
             if args.pretraining {
                 options = options.pretrained_for(&unpacked);
             }
             let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
-            codec::encode(&mut &unpacked[..], output, options, setting.dictionary, meter, &share)
-        }
-        None if tries && ends => encode_either(&mut &content[..], output, options, meter),
-        None => {
-            let input = &mut content.chain(input);
-            codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
+            let input = &mut &unpacked[..];
+            return codec::encode(input, output, options, setting.dictionary, meter, &share);
         }
     }
+    let input = &mut content.chain(input);
+    if tries {
+        return encode_either(input, output, options, meter);
+    }
+    codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
 }
 
 /// Compresses all of a short `input` with and without pretraining, and writes what takes
