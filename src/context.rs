@@ -7,11 +7,18 @@ use crate::ngram::hash;
 use crate::place::{self, Place};
 use crate::plan::{Context, Kind};
 use crate::text::{Text, is_letter};
+use crate::words::Speller;
 
 /// Bytes of the side tables: for each byte value the four bytes that followed
 /// it last, then those of [`Place`].
 pub(crate) const SIDE: usize = FOLLOWED + place::SIDE;
 const FOLLOWED: usize = 256 * 4;
+
+/// What sets apart the hashes of the context at `place` in the list.
+#[inline]
+pub(crate) fn salt(place: usize) -> u32 {
+    (place as u32 + 1) << 16
+}
 
 /// Character class of a byte, 1 to 15.
 fn shape(byte: u8) -> u32 {
@@ -87,6 +94,40 @@ impl Recent {
     /// Puts a whole byte into the history. `side` is of [`SIDE`] bytes, or
     /// empty where the level has none.
     pub(crate) fn push(&mut self, byte: u8, history: &mut [u8], side: &mut [u8]) {
+        let last = self.keep(byte, history);
+        let words = self.read(byte);
+        if !side.is_empty() {
+            self.read_on(byte, words);
+            self.place(byte, last, history, side);
+        }
+    }
+
+    /// Puts a byte of numbered text into the history; what `speller` has made of it is
+    /// what is read.
+    pub(crate) fn push_spelled(
+        &mut self,
+        byte: u8,
+        speller: &Speller,
+        history: &mut [u8],
+        side: &mut [u8],
+    ) {
+        let last = self.keep(byte, history);
+        if speller.has_word() {
+            self.words[0] = 0; // it had the beginning of a number
+        }
+        for &byte in speller.text() {
+            let words = self.read(byte);
+            self.read_on(byte, words);
+        }
+        if let Some(first) = speller.first() {
+            self.words[0] = hash(1, first.into());
+        }
+        self.place(byte, last, history, side);
+    }
+
+    /// Puts a byte into the history; returns the one before.
+    #[inline(always)]
+    fn keep(&mut self, byte: u8, history: &mut [u8]) -> u8 {
         let mask = history.len() - 1;
         history[self.pos as usize & mask] = byte;
         self.pos = self.pos.wrapping_add(1);
@@ -94,7 +135,12 @@ impl Recent {
         self.bytes = self.bytes << 8 | u64::from(byte);
         self.partial = 1;
         self.bit_index = 0;
+        last
+    }
 
+    /// Takes note of a byte of the content, as of words; returns those before it.
+    #[inline(always)]
+    fn read(&mut self, byte: u8) -> [u32; 3] {
         let words = self.words;
         if is_letter(byte) {
             self.words[0] = hash(words[0], u32::from(byte.to_ascii_lowercase()) + 1);
@@ -104,20 +150,28 @@ impl Recent {
             }
             self.separators = (self.separators << 8 | u32::from(byte)) & 0x00FF_FFFF;
         }
+        words
+    }
 
-        if !side.is_empty() {
-            self.shapes = self.shapes << 4 | shape(byte);
-            match byte {
-                b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
-                b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
-                _ => {}
-            }
-            let (followed, side) = side.split_at_mut(FOLLOWED);
-            let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
-            *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();
-            self.text.push(byte, words);
-            self.place.push(byte, self.pos, self.text.found(), history, side);
+    /// The same as of brackets and lines; `words` are those before it.
+    #[inline(always)]
+    fn read_on(&mut self, byte: u8, words: [u32; 3]) {
+        match byte {
+            b'(' | b'[' | b'{' | b'<' => self.brackets = self.brackets << 8 | u32::from(byte),
+            b')' | b']' | b'}' | b'>' => self.brackets >>= 8,
+            _ => {}
         }
+        self.text.push(byte, words);
+    }
+
+    /// Finds the place of the next byte in the history; `last` is the one before `byte`.
+    #[inline(always)]
+    fn place(&mut self, byte: u8, last: u8, history: &[u8], side: &mut [u8]) {
+        self.shapes = self.shapes << 4 | shape(byte);
+        let (followed, side) = side.split_at_mut(FOLLOWED);
+        let entry = &mut followed.as_chunks_mut::<4>().0[usize::from(last)];
+        *entry = (u32::from_le_bytes(*entry) << 8 | u32::from(byte)).to_le_bytes();
+        self.place.push(byte, self.pos, self.text.found(), history, side);
     }
 
     /// The kind of data that the bytes of late were, of the first `kinds`.
@@ -175,7 +229,7 @@ impl Recent {
         matches: &[Match],
         side: &[u8],
     ) -> u32 {
-        let salt = (place as u32 + 1) << 16;
+        let salt = salt(place);
         match context {
             // Small levels have little else: here the compiler can see through them.
             Context::Order(0) => salt,
@@ -219,6 +273,7 @@ impl Recent {
         match context {
             // `hash` has dealt with these.
             Context::Order(_) | Context::Sparse(_) => salt,
+            Context::Letters(_) | Context::Symbols(_) => salt,
             Context::Word => hash2(word, if word == 0 { c1 } else { 0 }),
             Context::WordPair => hash3(word, word2, c1),
             Context::WordSkip => hash3(word, word3, c1),

@@ -190,19 +190,28 @@ pub(crate) fn check<M: Model>(level: Level, dictionary: Option<Dictionary>) -> R
     }
 }
 
+/// What a model without a dictionary begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    Fresh,
+    Pretrained,
+    /// Fresh, for text with numbered words.
+    Numbered,
+}
+
 /// Makes `model` what it begins with, in `memory` that has been prepared.
 #[inline]
 pub(crate) fn begin<M: Model>(
     level: Level,
     dictionary: Option<Dictionary>,
-    pretrained: bool,
+    start: Start,
     model: &mut M,
     memory: &mut [u8],
 ) {
     match dictionary {
         Some(dictionary) => dictionary.prime(model, memory),
-        None if M::PRETRAINS && pretrained => pretrain(model, level, memory),
-        None => model.start(level, memory),
+        None if M::PRETRAINS && start == Start::Pretrained => pretrain(model, level, memory),
+        None => model.start(level, start == Start::Numbered, memory),
     }
 }
 
@@ -252,7 +261,7 @@ impl<W: Memory, M: Model> Trainer<W, M> {
         let mut result = Ok(Self { memory, level, model: M::BLANK, inner: 0, ends: 0 });
         if let Ok(trainer) = &mut result {
             let image = &mut trainer.memory.bytes(level.dictionary())[HEADER..];
-            trainer.model.start(level, image);
+            trainer.model.start(level, false, image);
             trainer.byte(b'\n'); // the first message begins where the others do
         }
         result
@@ -359,7 +368,7 @@ mod tests {
             let level = Level::new(number).unwrap();
             let mut memory = vec![0; level.workspace()];
             let mut model = AnyLevel::BLANK;
-            model.start(level, &mut memory);
+            model.start(level, false, &mut memory);
             let mut words = 0;
             model.carry(&mut |number| {
                 words += 1;

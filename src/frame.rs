@@ -38,7 +38,8 @@ pub struct Header {
     pub checksum: bool,
     /// The dictionary needed to decode.
     pub dictionary: Option<u32>,
-    /// The filter the content was passed through, or [`Self::UNPACKED`].
+    /// The filter the content was passed through, or [`Self::UNPACKED`] or
+    /// [`Self::NUMBERED`].
     pub filter: Option<u8>,
     /// Bytes of the frame after its header, if they are stated: then the next
     /// frame can be found without decoding this one. Below 2^63. An
@@ -57,6 +58,10 @@ impl Header {
     /// What stands in [`Self::filter`] where the content was unpacked
     /// ([`Options::unpacked`](crate::Options::unpacked)).
     pub const UNPACKED: u8 = 7;
+
+    /// Likewise where its words are numbered
+    /// ([`Options::numbered`](crate::Options::numbered)).
+    pub const NUMBERED: u8 = 8;
 
     /// The most bytes that a header has.
     pub const MAX_LEN: usize = MAX_HEADER;

@@ -5,6 +5,7 @@ use crate::filter::Stage;
 use crate::plan::PLANS;
 use crate::predictor::Predictor;
 use crate::repack::Repacker;
+use crate::words::Speller;
 
 /// A compression level, 0 to 9. Level `L` works in `8 KiB * 4^L` in all, for
 /// compression as for decompression.
@@ -59,6 +60,13 @@ impl Level {
         self.0 >= 6
     }
 
+    /// Whether its frames can have text with numbered words
+    /// ([`Options::numbered`](crate::Options::numbered)): levels 3 to 5. Above, a
+    /// pretrained model does more; below, 16 KB of words are a burden.
+    pub const fn numbers_words(self) -> bool {
+        matches!(self.0, 3..=5)
+    }
+
     /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and
     /// 256 more.
     pub const fn dictionary(self) -> usize {
@@ -102,10 +110,10 @@ pub(crate) trait ModelCore: Sized {
     /// Whether it is there for levels that can be pretrained: what no level of it can
     /// is no burden on firmware.
     const PRETRAINS: bool;
-    /// Makes it a fresh one of `level` in zeroed `memory`. Apart from
-    /// [`Self::BLANK`], so that the model is made where it stays: it is large,
+    /// Makes it a fresh one of `level` in zeroed `memory`, for text with numbered
+    /// words or for any content. Apart from [`Self::BLANK`], so that the model is made where it stays: it is large,
     /// and each move of it would take as much stack again.
-    fn start(&mut self, level: Level, memory: &mut [u8]);
+    fn start(&mut self, level: Level, numbered: bool, memory: &mut [u8]);
     /// Shows `carry`, between two bytes, the numbers that a model is beside its
     /// memory, and takes what it returns for them.
     fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32);
@@ -128,6 +136,8 @@ pub(crate) trait ModelCore: Sized {
     fn stage(&mut self) -> Option<&mut Stage> {
         None
     }
+    /// What spells numbered words out, if there may be any at the level.
+    fn speller(&mut self) -> Option<&mut Speller>;
     /// What packs unpacked content again, if there is such a thing with this one.
     #[inline]
     fn repacker(&mut self) -> Option<&mut Repacker> {
@@ -176,12 +186,12 @@ macro_rules! levels {
                 $(level.number() == $level % 10)||*
             }
 
-            fn start(&mut self, level: Level, memory: &mut [u8]) {
+            fn start(&mut self, level: Level, numbered: bool, memory: &mut [u8]) {
                 match level.number() {
                     $(n if n == $level % 10 => {
                         self.0 = $each::$name(ModelCore::BLANK);
                         if let $each::$name(model) = &mut self.0 {
-                            model.start(level, memory);
+                            model.start(level, numbered, memory);
                         }
                     })*
                     _ => unreachable!("no such level"),
@@ -240,6 +250,12 @@ macro_rules! levels {
             fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
                 match &self.0 {
                     $($each::$name(model) => model.evidence(memory),)*
+                }
+            }
+
+            fn speller(&mut self) -> Option<&mut Speller> {
+                match &mut self.0 {
+                    $($each::$name(model) => model.speller(),)*
                 }
             }
 
@@ -309,8 +325,8 @@ impl<
         usize::from(level.number()) == L % 10
     }
 
-    fn start(&mut self, _: Level, memory: &mut [u8]) {
-        self.0.start(memory);
+    fn start(&mut self, _: Level, numbered: bool, memory: &mut [u8]) {
+        self.0.start(numbered, memory);
     }
 
     fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
@@ -344,6 +360,10 @@ impl<
     fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         self.0.evidence(memory)
     }
+
+    fn speller(&mut self) -> Option<&mut Speller> {
+        self.0.speller()
+    }
 }
 
 /// A model with the [filters](crate::Filter) for machine code, for updates of
@@ -362,8 +382,8 @@ impl<M: Model> ModelCore for Filtered<M> {
         M::supports(level)
     }
 
-    fn start(&mut self, level: Level, memory: &mut [u8]) {
-        self.0.start(level, memory);
+    fn start(&mut self, level: Level, numbered: bool, memory: &mut [u8]) {
+        self.0.start(level, numbered, memory);
     }
 
     fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
@@ -394,6 +414,10 @@ impl<M: Model> ModelCore for Filtered<M> {
 
     fn evidence(&self, memory: &mut [u8]) -> [u32; 4] {
         self.0.evidence(memory)
+    }
+
+    fn speller(&mut self) -> Option<&mut Speller> {
+        self.0.speller()
     }
 
     #[inline]

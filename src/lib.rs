@@ -48,6 +48,7 @@ mod stream;
 mod text;
 #[cfg(feature = "alloc")]
 mod unpack;
+mod words;
 
 #[cfg(feature = "alloc")]
 pub use dictionary::train;
@@ -67,6 +68,8 @@ pub use slice::{compress_into, decompress_into, max_frame_len};
 pub use stream::{Decoder, Encoder, Evidence, Memory, Options, Progress, Status};
 #[cfg(feature = "alloc")]
 pub use unpack::unpack;
+#[cfg(feature = "alloc")]
+pub use words::number_words;
 
 /// The code in the readme and in docs/ compiles and runs.
 #[cfg(all(doctest, feature = "std"))]

@@ -9,7 +9,7 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
-use crate::dictionary::{Dictionary, begin, check};
+use crate::dictionary::{Dictionary, Start, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::frame::Crc32;
@@ -191,7 +191,7 @@ fn encode<M: Model>(
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
-    begin(level, dictionary, false, &mut model, memory);
+    begin(level, dictionary, Start::Fresh, &mut model, memory);
     let end = End::of(dictionary);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
@@ -242,7 +242,7 @@ fn decode<M: Model>(
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
-    begin(level, dictionary, false, &mut model, memory);
+    begin(level, dictionary, Start::Fresh, &mut model, memory);
     let end = End::of(dictionary);
     let mut fallback = Fallback::new();
     let mut read = 0;

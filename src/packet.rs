@@ -10,7 +10,7 @@
 #![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
-use crate::dictionary::{Primer, begin, check};
+use crate::dictionary::{Primer, Start, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::level::{AnyLevel, Level, Model};
@@ -389,6 +389,6 @@ fn start<M: Model>(
 ) -> Result<(), Error> {
     check::<M>(level, primer.dictionary())?;
     memory.prepare(level.workspace())?;
-    begin(level, primer.dictionary(), false, model, memory.bytes(level.workspace()));
+    begin(level, primer.dictionary(), Start::Fresh, model, memory.bytes(level.workspace()));
     Ok(())
 }

@@ -102,6 +102,12 @@ pub(crate) enum Context {
     Opcodes,
     /// The opcodes of the three instructions before.
     Before,
+    /// In text with numbered words: the last n letters or other bytes of it as it reads,
+    /// n <= 8, and what is known of the symbol under way.
+    Letters(u32),
+    /// The last four symbols, words or bytes, 16 bits each, as far as the mask picks their
+    /// bits, and what is known of the one under way.
+    Symbols(u64),
 }
 
 /// Kinds of data that have contexts of their own.
@@ -204,6 +210,19 @@ pub(crate) struct Plan {
     pub(crate) bitmaps: &'static [u32],
     /// The state space model, where the level has one.
     pub(crate) ssm: Option<SsmPlan>,
+    /// What is different where words are numbered, if they can be.
+    pub(crate) words: Option<WordsPlan>,
+}
+
+/// What a level does about text with numbered words.
+#[derive(Clone, Copy)]
+pub(crate) struct WordsPlan {
+    /// Contexts for text, in place of the plan's.
+    pub(crate) contexts: &'static [Context],
+    /// Likewise for the state space model.
+    pub(crate) rows: &'static [Context],
+    /// Match models: there is more in a byte, so that shorter repeats count.
+    pub(crate) matches: &'static [Finder],
 }
 
 /// The state space model of a level.
@@ -443,6 +462,18 @@ const ALL_ROWS: &[ByKind] = &[
 /// Those of levels 4 to 6.
 const SOME_ROWS: &[ByKind] = ALL_ROWS.split_at(8).0;
 
+/// The same where words are numbered.
+const SPELLED_ROWS: &[Context] = &[
+    Letters(2),
+    Letters(3),
+    Word,
+    Foreseen,
+    Letters(4),
+    Symbols(0xFFFF_FFFF_0000),
+    Column,
+    Outline,
+];
+
 /// Contexts of the small state space model of level 3 beside the last byte.
 const FEW_ROWS: &[ByKind] = &[[Order(2); 3], [Order(3); 3], [Word; 3], [Foreseen; 3], [Column; 3]];
 
@@ -487,6 +518,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: true,
             bitmaps: &[10, 16, 16],
             ssm: None,
+            words: None,
         }
     }
     /// With fewer rows of weights.
@@ -538,6 +570,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: false,
             bitmaps: &[],
             ssm: None,
+            words: None,
         },
         Plan {
             kinds: 1,
@@ -555,6 +588,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: false,
             bitmaps: &[],
             ssm: None,
+            words: None,
         },
         Plan {
             kinds: 2,
@@ -578,6 +612,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: false,
             bitmaps: &[10],
             ssm: None,
+            words: None,
         },
         Plan {
             kinds: 2,
@@ -605,6 +640,22 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: false,
             bitmaps: &[10],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
+            words: Some(WordsPlan {
+                contexts: &[
+                    Order(0),
+                    Letters(1),
+                    Letters(2),
+                    Letters(3),
+                    Indent,
+                    Word,
+                    Separators,
+                    Symbols(0xFFFF_0000),
+                    Nesting,
+                    Echo,
+                ],
+                rows: &[Letters(2), Letters(3), Word, Foreseen, Column],
+                matches: const { &[Finder::latest(3), Finder::keeping(3)] },
+            }),
         },
         Plan {
             kinds: 2,
@@ -633,8 +684,62 @@ pub(crate) const LEVELS: [Plan; 10] = {
             quiet_in_words: true,
             bitmaps: &[10, 13, 13],
             ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
+            words: Some(WordsPlan {
+                contexts: &[
+                    Letters(1),
+                    Letters(2),
+                    Letters(3),
+                    Letters(4),
+                    WordPair,
+                    Word,
+                    Separators,
+                    Symbols(0xFFFF_FFFF_FFFF),
+                    Nesting,
+                    Indent,
+                    Symbols(0xFFFF_0000),
+                ],
+                rows: SPELLED_ROWS,
+                matches: const { &[Finder::latest(3), Finder::keeping(3)] },
+            }),
         },
-        with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 16, 1 << 14),
+        {
+            let coarse = coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11]));
+            let mut plan = with_ssm(coarse, SOME_ROWS, 16, 1 << 14);
+            plan.words = Some(WordsPlan {
+                contexts: &[
+                    Letters(2),
+                    Letters(3),
+                    Letters(4),
+                    Letters(6),
+                    Word,
+                    WordPair,
+                    WordSkip,
+                    Separators,
+                    Expected,
+                    Enclosed,
+                    LineWord,
+                    Symbols(0xFFFF_0000),
+                    Indirect,
+                    Indent,
+                    EchoAfter,
+                    Square,
+                    Symbols(0xFFFF_FFFF_FFFF),
+                    Nesting,
+                    Outline,
+                    ColumnPair,
+                    Shapes,
+                ],
+                rows: SPELLED_ROWS,
+                matches: const {
+                    &[
+                        Finder { patience: 32, ..Finder::latest(3) },
+                        Finder { patience: 32, ..Finder::latest(7) },
+                        Finder::keeping(3),
+                    ]
+                },
+            });
+            plan
+        },
         with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
         with_ssm(
             with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),

@@ -8,7 +8,7 @@
 use crate::bit_history::RUN;
 use crate::bitmap::{self, Bitmap};
 use crate::byte_run::{self, ByteRuns};
-use crate::context::Recent;
+use crate::context::{Recent, salt};
 use crate::gate::{self, Gate};
 use crate::level::Level;
 use crate::logistic::{squash, stretch};
@@ -18,11 +18,13 @@ use crate::ngram::{
     LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state, peek_slot, slot_hash,
 };
 use crate::plan::{
-    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
+    CONTEXT_INPUTS, Context, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan,
+    Selector,
 };
 use crate::refinement::{self, Stage};
 use crate::residual::{self, Residuals};
 use crate::ssm::{self, Ssm};
+use crate::words::Speller;
 
 /// Most final mixers of any level.
 const MAX_FINALS: usize = 4;
@@ -102,6 +104,8 @@ pub(crate) struct Predictor<
     final_rows: [u16; MAX_FINALS],
     stages: [Stage; MAX_STAGES],
     recurrent: [Recurrent; S],
+    /// Where there is a state space model, there may be numbered words.
+    speller: [Speller; S],
     byte_runs: ByteRuns<R>,
     residuals: Residuals<D>,
     bitmap: Bitmap<P>,
@@ -283,6 +287,7 @@ impl<
         final_p: [32768; MAX_FINALS],
         final_rows: [0; MAX_FINALS],
         stages: [Stage::NONE; MAX_STAGES],
+        speller: [Speller::OFF; S],
         recurrent: [const { Recurrent { ssm: Ssm::NONE, gate: Gate::NONE } }; S],
         byte_runs: ByteRuns::NONE,
         residuals: Residuals::NONE,
@@ -290,8 +295,11 @@ impl<
     };
 
     /// Makes it a fresh model in `memory`, which must be zero.
-    pub(crate) fn start(&mut self, memory: &mut [u8]) {
+    pub(crate) fn start(&mut self, numbered: bool, memory: &mut [u8]) {
         *self = Self::BLANK;
+        if numbered && Self::PLAN.words.is_some() {
+            self.speller = [Speller::ON; S];
+        }
         let tables = Self::tables(memory);
         map::reset(tables.maps);
         byte_run::reset(tables.run_maps);
@@ -367,6 +375,11 @@ impl<
         self.residuals.carry(carry);
     }
 
+    /// What spells numbered words out, if there may be any.
+    pub(crate) fn speller(&mut self) -> Option<&mut Speller> {
+        if Self::PLAN.words.is_some() { self.speller.first_mut() } else { None }
+    }
+
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     #[inline]
     pub(crate) fn p(&self) -> u32 {
@@ -409,14 +422,24 @@ impl<
     /// Puts a whole byte into the history and sets up the contexts of the next.
     fn next_byte(&mut self, byte: u8, memory: &mut [u8]) {
         let tables = Self::tables(memory);
-        self.recent.push(byte, tables.history, tables.side);
+        let words = match (&Self::PLAN.words, &mut self.speller[..]) {
+            (Some(plan), [speller]) if speller.is_on() => {
+                speller.push(byte);
+                self.recent.push_spelled(byte, speller, tables.history, tables.side);
+                Some(plan)
+            }
+            _ => {
+                self.recent.push(byte, tables.history, tables.side);
+                None
+            }
+        };
         if Self::PLAN.kinds > Kind::Code as usize {
             self.recent.code.push(self.recent.bytes, self.recent.pos);
         }
         let (recent, history) = (&self.recent, &*tables.history);
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
-        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(Self::PLAN.matches)
-        {
+        let finders = words.map_or(Self::PLAN.matches, |plan| plan.matches);
+        for ((model, bytes), &finder) in self.matches.iter_mut().zip(models).zip(finders) {
             if recent.pos >= finder.min {
                 let h = recent.hash_of_last(finder.min, history).wrapping_mul(PHI);
                 model.next_byte(
@@ -439,7 +462,14 @@ impl<
         if Self::PLAN.kinds > 1 {
             self.kind = recent.kind(Self::PLAN.kinds);
         }
-        if Self::PLAN.quiet_in_words && self.kind == Kind::Text && recent.is_in_words() {
+        let words = match (&Self::PLAN.words, &self.speller[..]) {
+            (Some(plan), [speller]) if speller.is_on() && self.kind() == Kind::Text => {
+                Some((plan, speller))
+            }
+            _ => None,
+        };
+        let quiet = |text: bool| text && (words.is_some() || recent.is_in_words());
+        if Self::PLAN.quiet_in_words && quiet(self.kind == Kind::Text) {
             self.residuals.silence();
         } else if D > 0 {
             self.residuals.start_byte(
@@ -454,16 +484,26 @@ impl<
         if P > 0 {
             self.bitmap.start_byte(recent, tables.history);
         }
-        let hash_of = |place, context| recent.hash(context, place, matches, tables.side);
+        let hash_of = |place, context| match (context, words) {
+            (Context::Letters(len), Some((_, speller))) => {
+                speller.hash_of_letters(salt(place), len)
+            }
+            (Context::Symbols(mask), Some((_, speller))) => {
+                speller.hash_of_symbols(salt(place), mask)
+            }
+            _ => recent.hash(context, place, matches, tables.side),
+        };
         let kind = self.kind();
         for (i, (h, contexts)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            *h = hash_of(i, contexts[kind as usize]);
+            let context = words.map_or(contexts[kind as usize], |(plan, _)| plan.contexts[i]);
+            *h = hash_of(i, context);
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, contexts)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                *h = hash_of(i, contexts[kind as usize]);
+                let context = words.map_or(contexts[kind as usize], |(words, _)| words.rows[i]);
+                *h = hash_of(i, context);
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);
         }
@@ -788,7 +828,7 @@ mod tests {
                 { PLAN.guesses.len() },
                 { PLAN.bitmaps.len() },
             >::BLANK;
-            left.start(&mut memory);
+            left.start(false, &mut memory);
             for byte in $content {
                 (0..8).rev().for_each(|i| left.update(byte >> i & 1 == 1, &mut memory));
             }

@@ -33,7 +33,7 @@ pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, memory: &mut [u8])
     let decoded = Decoder::<_, Level2>::new(LEVEL, workspace).decode(TEXT, text);
     debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
 
-    model.start(level, memory);
+    model.start(level, false, memory);
     for i in (FIRST..len).chain(0..FIRST) {
         let byte = memory[begin + i];
         (0..8).rev().for_each(|bit| model.update(byte >> bit & 1 == 1, memory));

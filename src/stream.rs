@@ -3,7 +3,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::coder::{BitDecoder, BitEncoder};
-use crate::dictionary::{Dictionary, Primer, begin, check};
+use crate::dictionary::{Dictionary, Primer, Start, begin, check};
 use crate::error::Error;
 use crate::fallback::{Fallback, RAW_P};
 use crate::filter::{Filter, Stage, Way};
@@ -11,6 +11,7 @@ use crate::frame::{Crc32, Header, MAX_CONTENT_SIZE, MAX_HEADER};
 use crate::level::{AnyLevel, Level, Model};
 use crate::pretraining;
 use crate::repack::{self, Repacker};
+use crate::words::Speller;
 
 /// Probability (Q16) that the content ends here, where its size is not stated
 /// in the header: coded before each byte, and all but free.
@@ -71,7 +72,7 @@ pub struct Options {
     checksum: bool,
     sync_points: bool,
     pretrained: bool,
-    /// Its id, or [`Header::UNPACKED`].
+    /// Its id, or [`Header::UNPACKED`] or [`Header::NUMBERED`].
     filter: Option<u8>,
 }
 
@@ -165,14 +166,42 @@ impl Options {
         self
     }
 
-    const fn is_unpacked(&self) -> bool {
-        matches!(self.filter, Some(Header::UNPACKED))
+    /// Says that the content given to the encoder is what
+    /// [`number_words`](crate::number_words) made of a text, which decoders make again of
+    /// it. That text is the content of the frame: its size is the one to state, and the
+    /// checksum is of it. At levels 3 to 5, in place of a dictionary, a filter and sync
+    /// points.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// # use statesmix::{AnyLevel, Encoder, Error, Heap, Level, Options, decompress};
+    /// # use statesmix::number_words;
+    /// # let mut frame = vec![0; 100_000];
+    /// let text = b"It was the best of times, it was the worst of times.";
+    /// let level = Level::new(4).unwrap();
+    /// let options = Options::new(level).numbered().content_size(text.len() as u64);
+    /// let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
+    /// let len = encoder.encode(&number_words(text), &mut frame)?.produced;
+    /// let len = len + encoder.finish(&mut frame[len..])?.produced;
+    /// assert_eq!(decompress(&frame[..len], level)?, text);
+    /// # }
+    /// # Ok::<(), statesmix::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn numbered(mut self) -> Self {
+        self.filter = Some(Header::NUMBERED);
+        self
+    }
+
+    /// Whether the encoder is given something else than the content.
+    const fn is_rewritten(&self) -> bool {
+        matches!(self.filter, Some(Header::UNPACKED | Header::NUMBERED))
     }
 
     /// The probability of the flag that tells before each byte whether the content
     /// ends, if there is one.
     fn end_p(&self) -> Option<u32> {
-        (self.content_size.is_none() || self.is_unpacked()).then_some(END_P)
+        (self.content_size.is_none() || self.is_rewritten()).then_some(END_P)
     }
 
     /// Begins a frame. Apart from [`Encoder::new`], so that what it needs is not
@@ -334,8 +363,12 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         if options.content_size.is_some_and(wrong) {
             return Err(Error::ContentSize);
         }
-        if options.is_unpacked() && options.sync_points {
-            return Err(Error::Filter(Header::UNPACKED));
+        match options.filter {
+            Some(id @ (Header::UNPACKED | Header::NUMBERED)) if options.sync_points => {
+                return Err(Error::Filter(id));
+            }
+            Some(id @ Header::NUMBERED) if dictionary.is_some() => return Err(Error::Filter(id)),
+            _ => {}
         }
         let size = options.level.workspace();
         memory.prepare(size)?;
@@ -354,7 +387,13 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             let (model, memory) = (&mut encoder.model, encoder.memory.bytes(size));
-            begin(options.level, dictionary, options.pretrained, model, memory);
+            begin(
+                options.level,
+                dictionary,
+                start(options.pretrained, options.filter),
+                model,
+                memory,
+            );
             start_filter(&mut encoder.model, options.level, options.filter, Way::Forth)?;
             let id = dictionary.map(|dictionary| dictionary.id());
             options.write_header(id, &mut encoder.pending, &mut encoder.crc);
@@ -367,7 +406,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ///
     /// # Errors
     /// [`Error::ContentSize`] if there is more input than was declared,
-    /// [`Error::Corrupt`] if it should be unpacked content and is not,
+    /// [`Error::Corrupt`] if it should be unpacked content or numbered words and is not,
     /// [`Error::Finished`] after [`Self::finish`].
     pub fn encode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Error> {
         match self.state {
@@ -394,7 +433,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                 break Status::NeedsInput;
             };
             match self.options.content_size {
-                Some(size) if size == self.taken && !self.options.is_unpacked() => {
+                Some(size) if size == self.taken && !self.options.is_rewritten() => {
                     self.state = EncoderState::Failed(Error::ContentSize);
                     return Err(Error::ContentSize);
                 }
@@ -408,13 +447,17 @@ impl<W: Memory, M: Model> Encoder<W, M> {
             }
             self.state = EncoderState::Body;
             consumed += 1;
-            if self.options.is_unpacked() {
+            if self.options.is_rewritten() {
                 let (crc, taken) = (&mut self.crc, &mut self.taken);
-                let packed = pack_again(&mut self.model, byte, memory, |byte| {
+                let give = |byte| {
                     crc.update(byte);
                     *taken += 1;
-                });
-                if let Err(error) = packed {
+                };
+                let written = match self.options.filter {
+                    Some(Header::NUMBERED) => spell(&mut self.model, give),
+                    _ => pack_again(&mut self.model, byte, memory, give),
+                };
+                if let Err(error) = written {
                     self.state = EncoderState::Failed(error);
                     return Err(error);
                 }
@@ -514,7 +557,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     ///
     /// # Errors
     /// [`Error::ContentSize`] if there was less input than declared,
-    /// [`Error::Corrupt`] if unpacked content cannot end here.
+    /// [`Error::Corrupt`] if unpacked content or numbered words cannot end here.
     pub fn finish(&mut self, output: &mut [u8]) -> Result<Progress, Error> {
         let mut produced = 0;
         while self.pending.drain(output, &mut produced) {
@@ -526,7 +569,7 @@ impl<W: Memory, M: Model> Encoder<W, M> {
                         Some(size) if size != self.taken => {
                             EncoderState::Failed(Error::ContentSize)
                         }
-                        _ if self.options.is_unpacked() && !is_packed(&mut self.model) => {
+                        _ if !is_complete(&mut self.model, self.options.filter) => {
                             EncoderState::Failed(Error::Corrupt)
                         }
                         _ => EncoderState::Rest,
@@ -579,6 +622,15 @@ impl<W: Memory, M: Model> Encoder<W, M> {
     }
 }
 
+/// What the model of a frame begins with.
+fn start(pretrained: bool, filter: Option<u8>) -> Start {
+    match filter {
+        Some(Header::NUMBERED) => Start::Numbered,
+        _ if pretrained => Start::Pretrained,
+        _ => Start::Fresh,
+    }
+}
+
 /// Begins the filter of a frame, if it has one.
 fn start_filter<M: Model>(
     model: &mut M,
@@ -587,6 +639,9 @@ fn start_filter<M: Model>(
     way: Way,
 ) -> Result<(), Error> {
     let mut id = id;
+    if id == Some(Header::NUMBERED) && level.numbers_words() {
+        id = None;
+    }
     if id == Some(Header::UNPACKED) && level.unpacks() {
         *model.repacker().ok_or(Error::Filter(Header::UNPACKED))? = Repacker::NEW;
         id = None;
@@ -629,9 +684,24 @@ fn pack_again<M: Model>(
     Ok(())
 }
 
-/// Whether unpacked content may end here.
-fn is_packed<M: Model>(model: &mut M) -> bool {
-    model.repacker().is_some_and(|repacker| repacker.is_complete())
+/// Gives what the last byte of numbered text says.
+#[inline(never)]
+fn spell<M: Model>(model: &mut M, mut give: impl FnMut(u8)) -> Result<(), Error> {
+    let speller = model.speller().ok_or(Error::Filter(Header::NUMBERED))?;
+    while let Some(byte) = speller.peek()? {
+        give(byte);
+        speller.take();
+    }
+    Ok(())
+}
+
+/// Whether content that is rewritten may end here.
+fn is_complete<M: Model>(model: &mut M, filter: Option<u8>) -> bool {
+    match filter {
+        Some(Header::UNPACKED) => model.repacker().is_some_and(|packer| packer.is_complete()),
+        Some(Header::NUMBERED) => model.speller().is_some_and(|speller| speller.is_complete()),
+        _ => true,
+    }
 }
 
 /// Codes a byte with the model, or raw where the model has failed. Where the
@@ -984,7 +1054,9 @@ impl<W: Memory, M: Model, D: Primer> Decoder<W, M, D> {
         if header.content_size.is_some_and(|size| size > self.allowed) {
             return Err(Error::OutputLimit);
         }
-        if header.filter == Some(Header::UNPACKED) && header.sync_points {
+        let rewritten = matches!(header.filter, Some(Header::UNPACKED | Header::NUMBERED));
+        let primed = header.filter == Some(Header::NUMBERED) && header.dictionary.is_some();
+        if rewritten && header.sync_points || primed {
             return Err(Error::Corrupt);
         }
         start_filter(&mut self.body.model, header.level, header.filter, Way::Back)
@@ -1001,7 +1073,8 @@ impl<M: Model> Body<M> {
         code: u32,
         memory: &mut [u8],
     ) {
-        begin(header.level, dictionary, header.pretrained, &mut self.model, memory);
+        let start = start(header.pretrained, header.filter);
+        begin(header.level, dictionary, start, &mut self.model, memory);
         self.fallback = Fallback::new();
         self.decoded = 0;
         self.resume(code);
@@ -1016,7 +1089,9 @@ impl<M: Model> Body<M> {
     /// Decodes until something runs out or ends.
     fn run(&mut self, header: &Header, memory: &mut [u8], io: &mut Io) -> Stop {
         let unpacked = header.filter == Some(Header::UNPACKED);
-        let size = header.content_size.filter(|_| !unpacked);
+        let numbered = header.filter == Some(Header::NUMBERED);
+        let rewritten = unpacked || numbered;
+        let size = header.content_size.filter(|_| !rewritten);
         loop {
             while self.coder.hungry() {
                 let Some(byte) = io.next() else {
@@ -1027,8 +1102,8 @@ impl<M: Model> Body<M> {
             }
             if self.partial == 0 {
                 // Between two bytes.
-                if unpacked {
-                    match self.give_packed(header, memory, io) {
+                if rewritten {
+                    match self.give_rewritten(header, memory, io) {
                         Ok(true) => {}
                         Ok(false) => return Stop::Io(Status::OutputFull),
                         Err(error) => return Stop::Failed(error),
@@ -1041,9 +1116,9 @@ impl<M: Model> Body<M> {
                         let goes_on = self.coder.decode(RAW_P);
                         self.end = if goes_on { End::SyncPoint } else { End::Frame };
                     }
-                    (None, End::Flag | End::Frame) if unpacked => {
+                    (None, End::Flag | End::Frame) if rewritten => {
                         let whole = header.content_size.is_none_or(|size| size == self.decoded);
-                        let right = whole && is_packed(&mut self.model);
+                        let right = whole && is_complete(&mut self.model, header.filter);
                         return if right { Stop::End } else { Stop::Failed(Error::Corrupt) };
                     }
                     (None, End::Flag | End::Frame) => return self.rest(io, Stop::End),
@@ -1060,7 +1135,7 @@ impl<M: Model> Body<M> {
                     if let Some(Err(error)) = pushed {
                         return Stop::Failed(error);
                     }
-                } else {
+                } else if !numbered {
                     let Some(place) = io.output.get_mut(io.produced) else {
                         return Stop::Io(Status::OutputFull);
                     };
@@ -1089,19 +1164,26 @@ impl<M: Model> Body<M> {
         }
     }
 
+    /// Gives what has been packed again or spelled out; whether there was room for all of
+    /// it.
     #[inline(never)]
-    /// Gives what has been packed again; whether there was room for all of it.
-    fn give_packed(
+    fn give_rewritten(
         &mut self,
         header: &Header,
         memory: &mut [u8],
         io: &mut Io,
     ) -> Result<bool, Error> {
-        let memory = repack::area(memory);
-        let Some(repacker) = self.model.repacker() else {
-            return Ok(true);
-        };
-        while let Some(byte) = repacker.peek(memory)? {
+        loop {
+            let next = match header.filter {
+                Some(Header::NUMBERED) => self.model.speller().map(|speller| speller.peek()),
+                _ => {
+                    let memory = repack::area(memory);
+                    self.model.repacker().map(|packer| packer.peek(memory))
+                }
+            };
+            let Some(byte) = next.transpose()?.flatten() else {
+                return Ok(true);
+            };
             if header.content_size == Some(self.decoded) {
                 return Err(Error::Corrupt);
             }
@@ -1109,12 +1191,14 @@ impl<M: Model> Body<M> {
                 return Ok(false);
             };
             *place = byte;
-            repacker.take();
+            match header.filter {
+                Some(Header::NUMBERED) => self.model.speller().map(Speller::take),
+                _ => self.model.repacker().map(Repacker::take),
+            };
             io.produced += 1;
             self.crc.update(byte);
             self.decoded += 1;
         }
-        Ok(true)
     }
 
     /// Gives what the filter has held back, then stops for the reason `stop`.

@@ -47,6 +47,8 @@ pub(crate) enum Target {
 
 /// What stands for unpacked content where filters have their names.
 pub(crate) const UNPACKED: &str = "deflate";
+/// The name of what is no filter either: words are numbered.
+pub(crate) const NUMBERED: &str = "words";
 
 /// What to do about machine code, and what is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) enum Filtering {
     By(Filter),
     /// No filter, but what is packed is unpacked.
     Unpack,
+    /// What [`NUMBERED`] stands for.
+    Number,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,6 +252,14 @@ impl Args {
                 return Err("--filter=deflate goes with neither -T nor --frame-size".into());
             }
         }
+        if self.filter == Filtering::Number && self.mode == Mode::Compress {
+            if !self.level.numbers_words() {
+                return Err("--filter=words needs a level from 3 to 5".into());
+            }
+            if self.frame_size(self.level).is_some() || self.dictionary.is_some() {
+                return Err("--filter=words goes with none of -T, --frame-size and -D".into());
+            }
+        }
         self.check_training()?;
         if self.json && self.mode != Mode::List {
             return Err("--json goes with -l".into());
@@ -406,6 +418,7 @@ fn parse_filter(word: &str) -> Filtering {
         Some(filter) => Filtering::By(filter),
         None if word == "none" => Filtering::None,
         None if word == UNPACKED => Filtering::Unpack,
+        None if word == NUMBERED => Filtering::Number,
         None => Filtering::Auto,
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use statesmix::{Dictionary, Error, Filter, Level, Options, unpack};
+use statesmix::{Dictionary, Error, Filter, Level, Options, number_words, unpack};
 
 use super::args::{Args, Filtering, Mode, Target};
 use super::bench;
@@ -27,9 +27,12 @@ const MOST_UNPACKED: u64 = 128 << 20;
 /// frame itself.
 const LEAST_TO_PRETRAIN: u64 = 64 << 10;
 /// Content up to this size, which is seen whole from the start, is tried with pretraining
-/// too if it does not look like text.
+/// too if it does not look like text, or with and without numbered words.
 const MOST_TO_TRY: usize = 64 << 10;
 const _: () = assert!(MOST_TO_TRY < Filter::DETECT);
+/// Words are numbered in longer content if that leaves at most so many hundredths of the
+/// bytes of its beginning: below, all but few files get smaller by it.
+const NUMBERED_PERCENT: usize = 80;
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -322,7 +325,7 @@ pub(crate) fn compress(
     (&mut *input).take(Filter::DETECT as u64).read_to_end(&mut start).map_err(Fault::Read)?;
     let filter = match args.filter {
         Filtering::Auto => Filter::detect(&start),
-        Filtering::None | Filtering::Unpack => None,
+        Filtering::None | Filtering::Unpack | Filtering::Number => None,
         Filtering::By(filter) => Some(filter),
     };
     let ends = start.len() < Filter::DETECT;
@@ -331,11 +334,13 @@ pub(crate) fn compress(
     if args.pretraining && frame_size.is_none_or(|size| size >= LEAST_TO_PRETRAIN) {
         options = options.pretrained_for(&start);
     }
+    let short = (1..=MOST_TO_TRY).contains(&start.len());
     let tries = args.pretraining
         && setting.level.pretrains()
         && setting.dictionary.is_none()
         && options != options.pretrained(true)
-        && (1..=MOST_TO_TRY).contains(&start.len());
+        && short;
+    let start = &start[..];
     let input = &mut start.chain(input);
     if let Some(filter) = filter {
         options = options.filter(filter);
@@ -350,53 +355,76 @@ pub(crate) fn compress(
     // may take twice what they hold.
     let spare = args.compress_limit.unwrap_or(u64::MAX).saturating_sub(setting.memory()) / 5;
     let most = MOST_TO_UNPACK.min(spare);
-    let unpacks = match args.filter {
-        Filtering::Auto => filter.is_none() && (ends || total.is_some_and(|total| total <= most)),
-        filtering => filtering == Filtering::Unpack,
-    };
+    let auto = args.filter == Filtering::Auto
+        && filter.is_none()
+        && (ends || total.is_some_and(|total| total <= most));
+    let unpacks = auto || args.filter == Filtering::Unpack;
+    let level = setting.level;
+    let numbers = level.numbers_words()
+        && setting.dictionary.is_none()
+        && (auto && (short || has_words(start)) || args.filter == Filtering::Number);
     let mut content = Vec::new();
-    if unpacks && setting.level.unpacks() {
+    if unpacks && level.unpacks() || numbers {
         // A byte more than may be, to notice what is too long.
         (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
         let len = content.len() as u64;
         let room = MOST_UNPACKED.min(spare) as usize;
-        let unpacked = if len <= most { unpack(&content, room) } else { None };
-        if let Some(unpacked) = unpacked {
-            let mut options = options.unpacked();
-            if args.pretraining {
-                options = options.pretrained_for(&unpacked);
+        let rewritten = if len > most {
+            None
+        } else if numbers {
+            Some(number_words(&content)).map(|numbered| (numbered, options.numbered()))
+        } else {
+            unpack(&content, room).map(|unpacked| {
+                let options = options.unpacked();
+                let options =
+                    if args.pretraining { options.pretrained_for(&unpacked) } else { options };
+                (unpacked, options)
+            })
+        };
+        if let Some((rewritten, with)) = rewritten {
+            if auto && numbers && short {
+                let tries = [(&content[..], options), (&rewritten[..], with)];
+                return encode_either(tries, output, meter);
             }
-            let share = |done| (u128::from(len) * u128::from(done) / unpacked.len() as u128) as u64;
-            let input = &mut &unpacked[..];
-            return codec::encode(input, output, options, setting.dictionary, meter, &share);
+            let all = rewritten.len().max(1) as u128;
+            let share = |done| (u128::from(len) * u128::from(done) / all) as u64;
+            let input = &mut &rewritten[..];
+            return codec::encode(input, output, with, setting.dictionary, meter, &share);
         }
     }
     let input = &mut content.chain(input);
     if tries {
-        return encode_either(input, output, options, meter);
+        let mut content = Vec::new();
+        input.read_to_end(&mut content).map_err(Fault::Read)?;
+        let tries = [options.pretrained(false), options.pretrained(true)];
+        return encode_either(tries.map(|options| (&content[..], options)), output, meter);
     }
     codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
 }
 
-/// Compresses all of a short `input` with and without pretraining, and writes what takes
-/// fewer bytes: programs and the like have text in them.
+/// Whether numbering the words of content that begins with `start` is worth it.
+fn has_words(start: &[u8]) -> bool {
+    let start = &start[..start.len().min(MOST_TO_TRY)];
+    number_words(start).len() * 100 <= start.len() * NUMBERED_PERCENT
+}
+
+/// Compresses a short content in two ways, and writes what takes fewer bytes: the first
+/// input, which is the content, or the second, each with its options.
 fn encode_either(
-    input: &mut dyn Read,
+    tries: [(&[u8], Options); 2],
     output: &mut dyn Write,
-    options: Options,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
-    let mut content = Vec::new();
-    input.read_to_end(&mut content).map_err(Fault::Read)?;
-    let written = meter.written;
-    let mut code = |pretrained| {
-        let (options, mut code) = (options.pretrained(pretrained), Vec::new());
-        codec::encode(&mut &content[..], &mut code, options, None, meter, &|read| read)?;
+    let (len, written) = (tries[0].0.len() as u64, meter.written);
+    let mut code = |(mut input, options): (&[u8], _)| {
+        let mut code = Vec::new();
+        codec::encode(&mut input, &mut code, options, None, meter, &|read| read.min(len))?;
         Ok::<_, Fault>(code)
     };
-    let (fresh, pretrained) = (code(false)?, code(true)?);
-    let best = if pretrained.len() < fresh.len() { pretrained } else { fresh };
-    meter.written = written + best.len() as u64;
+    let [first, second] = tries;
+    let (first, second) = (code(first)?, code(second)?);
+    let best = if second.len() < first.len() { second } else { first };
+    (meter.read, meter.written) = (len, written + best.len() as u64);
     output.write_all(&best).map_err(Fault::Write)
 }
 

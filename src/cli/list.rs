@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use statesmix::{Filter, Header, Level};
 
-use super::args::UNPACKED;
+use super::args::{NUMBERED, UNPACKED};
 use super::codec::Frame;
 use super::report::{Trouble, bold, printable, size};
 
@@ -56,6 +56,7 @@ impl Sum {
             filter: Some(frame.header.filter.map_or("no", |id| match Filter::from_id(id) {
                 Some(filter) => filter.name(),
                 None if id == Header::UNPACKED => UNPACKED,
+                None if id == Header::NUMBERED => NUMBERED,
                 None => "unknown",
             })),
             dictionary: Some(match frame.header.dictionary {

@@ -227,12 +227,13 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 Id::Filter,
                 "",
                 &["filter"],
-                "make machine code more alike, for this kind of processor, or unpack what is \
-                 packed with deflate, which takes a level from 6 and one frame; the default, \
-                 auto, takes what suits",
+                "make machine code more alike, for this kind of processor; or unpack what is \
+                 packed with deflate, from level 6 on; or put numbers for English words, at \
+                 levels 3 to 5; the last two in one frame. The default, auto, takes what suits",
             )
             .takes(Takes::OneOf(&[
                 "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv", "deflate",
+                "words",
             ]))
             .env(),
             Opt::new(
