@@ -123,6 +123,8 @@ impl Recent {
             self.words[0] = hash(1, first.into());
         }
         self.place(byte, last, history, side);
+        // Lines break where they do as they read.
+        self.place.column = speller.column();
     }
 
     /// Puts a byte into the history; returns the one before.

@@ -191,12 +191,12 @@ pub(crate) fn check<M: Model>(level: Level, dictionary: Option<Dictionary>) -> R
 }
 
 /// What a model without a dictionary begins with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
-    Fresh,
-    Pretrained,
-    /// Fresh, for text with numbered words.
-    Numbered,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Start {
+    /// Whether it has read a text.
+    pub(crate) pretrained: bool,
+    /// Whether it is for text with numbered words.
+    pub(crate) numbered: bool,
 }
 
 /// Makes `model` what it begins with, in `memory` that has been prepared.
@@ -210,8 +210,10 @@ pub(crate) fn begin<M: Model>(
 ) {
     match dictionary {
         Some(dictionary) => dictionary.prime(model, memory),
-        None if M::PRETRAINS && start == Start::Pretrained => pretrain(model, level, memory),
-        None => model.start(level, start == Start::Numbered, memory),
+        None if M::PRETRAINS && start.pretrained => {
+            pretrain(model, level, start.numbered, memory);
+        }
+        None => model.start(level, start.numbered, memory),
     }
 }
 

@@ -64,7 +64,7 @@ impl Level {
     /// ([`Options::numbered`](crate::Options::numbered)): levels 3 to 5. Above, a
     /// pretrained model does more; below, 16 KB of words are a burden.
     pub const fn numbers_words(self) -> bool {
-        matches!(self.0, 3..=5)
+        matches!(self.0, 3..=9)
     }
 
     /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and

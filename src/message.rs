@@ -191,7 +191,7 @@ fn encode<M: Model>(
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
-    begin(level, dictionary, Start::Fresh, &mut model, memory);
+    begin(level, dictionary, Start::default(), &mut model, memory);
     let end = End::of(dictionary);
     let mut coder = BitEncoder::new(true);
     let mut fallback = Fallback::new();
@@ -242,7 +242,7 @@ fn decode<M: Model>(
     memory.prepare(level.workspace())?;
     let memory = memory.bytes(level.workspace());
     let mut model = M::BLANK;
-    begin(level, dictionary, Start::Fresh, &mut model, memory);
+    begin(level, dictionary, Start::default(), &mut model, memory);
     let end = End::of(dictionary);
     let mut fallback = Fallback::new();
     let mut read = 0;

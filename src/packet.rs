@@ -389,6 +389,6 @@ fn start<M: Model>(
 ) -> Result<(), Error> {
     check::<M>(level, primer.dictionary())?;
     memory.prepare(level.workspace())?;
-    begin(level, primer.dictionary(), Start::Fresh, model, memory.bytes(level.workspace()));
+    begin(level, primer.dictionary(), Start::default(), model, memory.bytes(level.workspace()));
     Ok(())
 }

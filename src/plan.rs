@@ -474,6 +474,50 @@ const SPELLED_ROWS: &[Context] = &[
     Outline,
 ];
 
+/// What levels 5 to 9 do about numbered words.
+const fn words(contexts: &'static [Context], rows: &'static [Context]) -> Option<WordsPlan> {
+    Some(WordsPlan {
+        contexts,
+        rows,
+        matches: const {
+            &[
+                Finder { patience: 32, ..Finder::latest(3) },
+                Finder { patience: 32, ..Finder::latest(7) },
+                Finder::keeping(3),
+            ]
+        },
+    })
+}
+
+const fn spell<const N: usize>(contexts: &[ByKind]) -> [Context; N] {
+    let mut out = [Order(0); N];
+    let mut i = 0;
+    while i < N {
+        out[i] = match contexts[i][0] {
+            Order(0) => Order(0),
+            Order(n) => Letters(n),
+            Sparse(0xFF00) => Symbols(0xFFFF_0000),
+            Sparse(0xFF_FF00) => Symbols(0xFFFF_FFFF_0000),
+            Cell => Symbols(0xFFFF_0000),
+            CellAfter => Symbols(0xFFFF_FFFF_FFFF),
+            other => other,
+        };
+        i += 1;
+    }
+    out
+}
+
+const FULL_SPELLED: [Context; FULL.len()] = spell(FULL);
+const ALL_SPELLED_ROWS: [Context; ALL_ROWS.len()] = spell(ALL_ROWS);
+
+const RICH_WORDS: [Option<WordsPlan>; 5] = [
+    words(FULL_SPELLED.split_at(21).0, ALL_SPELLED_ROWS.split_at(8).0),
+    words(FULL_SPELLED.split_at(19).0, ALL_SPELLED_ROWS.split_at(8).0),
+    words(FULL_SPELLED.split_at(23).0, ALL_SPELLED_ROWS.split_at(10).0),
+    words(&FULL_SPELLED, &ALL_SPELLED_ROWS),
+    words(&FULL_SPELLED, &ALL_SPELLED_ROWS),
+];
+
 /// Contexts of the small state space model of level 3 beside the last byte.
 const FEW_ROWS: &[ByKind] = &[[Order(2); 3], [Order(3); 3], [Word; 3], [Foreseen; 3], [Column; 3]];
 
@@ -543,6 +587,10 @@ pub(crate) const LEVELS: [Plan; 10] = {
     const fn deep(mut plan: Plan) -> Plan {
         plan.selectors =
             &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches, S::Last];
+        plan
+    }
+    const fn with_words(mut plan: Plan, words: Option<WordsPlan>) -> Plan {
+        plan.words = words;
         plan
     }
     const fn with_ssm(
@@ -705,49 +753,29 @@ pub(crate) const LEVELS: [Plan; 10] = {
         {
             let coarse = coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11]));
             let mut plan = with_ssm(coarse, SOME_ROWS, 16, 1 << 14);
-            plan.words = Some(WordsPlan {
-                contexts: &[
-                    Letters(2),
-                    Letters(3),
-                    Letters(4),
-                    Letters(6),
-                    Word,
-                    WordPair,
-                    WordSkip,
-                    Separators,
-                    Expected,
-                    Enclosed,
-                    LineWord,
-                    Symbols(0xFFFF_0000),
-                    Indirect,
-                    Indent,
-                    EchoAfter,
-                    Square,
-                    Symbols(0xFFFF_FFFF_FFFF),
-                    Nesting,
-                    Outline,
-                    ColumnPair,
-                    Shapes,
-                ],
-                rows: SPELLED_ROWS,
-                matches: const {
-                    &[
-                        Finder { patience: 32, ..Finder::latest(3) },
-                        Finder { patience: 32, ..Finder::latest(7) },
-                        Finder::keeping(3),
-                    ]
-                },
-            });
+            plan.words = RICH_WORDS[0];
             plan
         },
-        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
-        with_ssm(
-            with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
-            ALL_ROWS.split_at(10).0,
-            16,
-            1 << 19,
+        with_words(
+            with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
+            RICH_WORDS[1],
         ),
-        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
-        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
+        with_words(
+            with_ssm(
+                with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
+                ALL_ROWS.split_at(10).0,
+                16,
+                1 << 19,
+            ),
+            RICH_WORDS[2],
+        ),
+        with_words(
+            with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
+            RICH_WORDS[3],
+        ),
+        with_words(
+            with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
+            RICH_WORDS[4],
+        ),
     ]
 };

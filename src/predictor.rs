@@ -327,6 +327,7 @@ impl<
     /// Makes it learn quickly again after a text that was not the content: what counts
     /// how often something was seen, to slow down by, counts less of it.
     pub(crate) fn settle(&mut self, memory: &mut [u8]) {
+        self.speller.iter_mut().for_each(Speller::begin);
         let tables = Self::tables(memory);
         map::settle(tables.maps);
         mixer::settle(tables.weights, M);
@@ -468,8 +469,8 @@ impl<
             }
             _ => None,
         };
-        let quiet = |text: bool| text && (words.is_some() || recent.is_in_words());
-        if Self::PLAN.quiet_in_words && quiet(self.kind == Kind::Text) {
+        let quiet = Self::PLAN.quiet_in_words && recent.is_in_words();
+        if D > 0 && self.kind == Kind::Text && (words.is_some() || quiet) {
             self.residuals.silence();
         } else if D > 0 {
             self.residuals.start_byte(

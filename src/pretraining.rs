@@ -13,6 +13,7 @@
 use crate::level::{Level, Level2, Model};
 use crate::repack;
 use crate::stream::Decoder;
+use crate::words;
 
 /// `pretraining.txt`, compressed.
 static TEXT: &[u8] = include_bytes!("pretraining.smx");
@@ -24,18 +25,32 @@ const LEN: usize = 109_373;
 /// others read the rest before them.
 const FIRST: usize = 45_832;
 
-/// Makes `model` a fresh one that has read the text, in zeroed `memory`.
-pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, memory: &mut [u8]) {
+/// Makes `model` a fresh one that has read the text, in zeroed `memory`, with `numbered`
+/// words or as it is.
+pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, numbered: bool, memory: &mut [u8]) {
     let len = if level.number() < 8 { FIRST } else { LEN };
     // The model leaves that part of the memory alone.
     let begin = memory.len() - repack::area(memory).len();
-    let (text, workspace) = memory[begin..].split_at_mut(len);
-    let decoded = Decoder::<_, Level2>::new(LEVEL, workspace).decode(TEXT, text);
+    let (text, rest) = memory[begin..].split_at_mut(len);
+    let decoded = Decoder::<_, Level2>::new(LEVEL, &mut *rest).decode(TEXT, text);
     debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
 
-    model.start(level, false, memory);
-    for i in (FIRST..len).chain(0..FIRST) {
-        let byte = memory[begin + i];
+    // Behind it, what is to be read.
+    let mut to_read = 0;
+    for part in [FIRST..len, 0..FIRST] {
+        let put = |byte| {
+            rest[to_read] = byte;
+            to_read += 1;
+        };
+        if numbered {
+            words::number(&text[part], put);
+        } else {
+            text[part].iter().copied().for_each(put);
+        }
+    }
+    model.start(level, numbered, memory);
+    for i in 0..to_read {
+        let byte = memory[begin + len + i];
         (0..8).rev().for_each(|bit| model.update(byte >> bit & 1 == 1, memory));
     }
     model.settle(memory);

@@ -387,13 +387,9 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         // take as much stack again.
         if let Ok(encoder) = &mut result {
             let (model, memory) = (&mut encoder.model, encoder.memory.bytes(size));
-            begin(
-                options.level,
-                dictionary,
-                start(options.pretrained, options.filter),
-                model,
-                memory,
-            );
+            let numbered = options.filter == Some(Header::NUMBERED);
+            let start = Start { pretrained: options.pretrained, numbered };
+            begin(options.level, dictionary, start, model, memory);
             start_filter(&mut encoder.model, options.level, options.filter, Way::Forth)?;
             let id = dictionary.map(|dictionary| dictionary.id());
             options.write_header(id, &mut encoder.pending, &mut encoder.crc);
@@ -619,15 +615,6 @@ impl<W: Memory, M: Model> Encoder<W, M> {
         let memory = self.memory.bytes(self.options.level.workspace());
         let [ngrams, repeats, state_space, residuals] = self.model.evidence(memory);
         Evidence { ngrams, repeats, state_space, residuals }
-    }
-}
-
-/// What the model of a frame begins with.
-fn start(pretrained: bool, filter: Option<u8>) -> Start {
-    match filter {
-        Some(Header::NUMBERED) => Start::Numbered,
-        _ if pretrained => Start::Pretrained,
-        _ => Start::Fresh,
     }
 }
 
@@ -1073,7 +1060,8 @@ impl<M: Model> Body<M> {
         code: u32,
         memory: &mut [u8],
     ) {
-        let start = start(header.pretrained, header.filter);
+        let numbered = header.filter == Some(Header::NUMBERED);
+        let start = Start { pretrained: header.pretrained, numbered };
         begin(header.level, dictionary, start, &mut self.model, memory);
         self.fallback = Fallback::new();
         self.decoded = 0;

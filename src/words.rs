@@ -169,6 +169,8 @@ pub(crate) struct Speller {
     letters: u64,
     /// The last four symbols, of 16 bits each: numbers of words, other bytes.
     symbols: u64,
+    /// Bytes of the line of text so far.
+    column: u16,
 }
 
 impl Speller {
@@ -182,6 +184,7 @@ impl Speller {
         taken: 0,
         letters: 0,
         symbols: 0,
+        column: 0,
     };
     pub(crate) const ON: Self = Self { on: true, ..Self::OFF };
 
@@ -238,6 +241,7 @@ impl Speller {
         self.text[usize::from(self.len)] = byte;
         self.len += 1;
         self.letters = self.letters << 8 | u64::from(byte);
+        self.column = if byte == b'\n' { 0 } else { self.column.saturating_add(1) };
     }
 
     fn plain(&mut self, byte: u8) {
@@ -271,6 +275,16 @@ impl Speller {
 
     pub(crate) fn take(&mut self) {
         self.taken += 1;
+    }
+
+    /// Forgets the text, before another one.
+    pub(crate) fn begin(&mut self) {
+        (self.len, self.taken, self.part, self.whole) = (0, 0, 0, false);
+    }
+
+    /// Bytes of the line of text so far.
+    pub(crate) fn column(&self) -> u16 {
+        self.column
     }
 
     /// Whether the last byte completed a word's number.
@@ -343,7 +357,7 @@ fn longest(mut word: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Bytes of the number of the longest known beginning of `word`, and its letters.
-fn number(word: &[u8]) -> Option<(usize, [u8; 2], usize)> {
+fn number_of(word: &[u8]) -> Option<(usize, [u8; 2], usize)> {
     const SECOND: [u8; SECONDS] = {
         let mut bytes = [0; SECONDS];
         let mut byte = 0;
@@ -378,6 +392,12 @@ fn number(word: &[u8]) -> Option<(usize, [u8; 2], usize)> {
 #[must_use]
 pub fn number_words(content: &[u8]) -> Vec<u8> {
     let mut numbered = Vec::with_capacity(content.len());
+    number(content, |byte| numbered.push(byte));
+    numbered
+}
+
+/// Gives what [`number_words`] makes of `content` to `emit`, byte by byte.
+pub(crate) fn number(content: &[u8], mut emit: impl FnMut(u8)) {
     let mut rest = content;
     // Whether a word's number has just been put.
     let mut whole = false;
@@ -394,30 +414,29 @@ pub fn number_words(content: &[u8]) -> Vec<u8> {
             begin[0] = begin[0].to_ascii_lowercase();
         }
         // A short word is known as a whole only.
-        match number(begin).filter(|_| len > 0) {
+        match number_of(begin).filter(|_| len > 0) {
             Some((bytes, number, known)) if bytes == 2 || known == len => {
                 if is_name {
-                    numbered.push(CAPITAL);
+                    emit(CAPITAL);
                 }
-                numbered.extend_from_slice(&number[..bytes]);
-                numbered.extend_from_slice(&letters[known..]);
+                number[..bytes].iter().for_each(|&byte| emit(byte));
+                letters[known..].iter().for_each(|&byte| emit(byte));
                 whole = known == len;
                 rest = after_word;
             }
             _ if len > 0 && after_space.len() == rest.len() => {
-                numbered.extend_from_slice(letters);
+                letters.iter().for_each(|&byte| emit(byte));
                 whole = false;
                 rest = after_word;
             }
             _ => {
                 if class(*byte) != Class::Plain {
-                    numbered.push(ESCAPE);
+                    emit(ESCAPE);
                 }
-                numbered.push(*byte);
+                emit(*byte);
                 whole = false;
                 rest = after;
             }
         }
     }
-    numbered
 }

@@ -1,5 +1,6 @@
 //! One file from its name to its result.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -335,11 +336,6 @@ pub(crate) fn compress(
         options = options.pretrained_for(&start);
     }
     let short = (1..=MOST_TO_TRY).contains(&start.len());
-    let tries = args.pretraining
-        && setting.level.pretrains()
-        && setting.dictionary.is_none()
-        && options != options.pretrained(true)
-        && short;
     let start = &start[..];
     let input = &mut start.chain(input);
     if let Some(filter) = filter {
@@ -358,48 +354,60 @@ pub(crate) fn compress(
     let auto = args.filter == Filtering::Auto
         && filter.is_none()
         && (ends || total.is_some_and(|total| total <= most));
-    let unpacks = auto || args.filter == Filtering::Unpack;
-    let level = setting.level;
-    let numbers = level.numbers_words()
-        && setting.dictionary.is_none()
-        && (auto && (short || has_words(start)) || args.filter == Filtering::Number);
     let mut content = Vec::new();
-    if unpacks && level.unpacks() || numbers {
+    if auto || short || matches!(args.filter, Filtering::Unpack | Filtering::Number) {
         // A byte more than may be, to notice what is too long.
-        (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
-        let len = content.len() as u64;
-        let room = MOST_UNPACKED.min(spare) as usize;
-        let rewritten = if len > most {
-            None
-        } else if numbers {
-            Some(number_words(&content)).map(|numbered| (numbered, options.numbered()))
-        } else {
-            unpack(&content, room).map(|unpacked| {
-                let options = options.unpacked();
-                let options =
-                    if args.pretraining { options.pretrained_for(&unpacked) } else { options };
-                (unpacked, options)
-            })
-        };
-        if let Some((rewritten, with)) = rewritten {
-            if auto && numbers && short {
-                let tries = [(&content[..], options), (&rewritten[..], with)];
-                return encode_either(tries, output, meter);
-            }
-            let all = rewritten.len().max(1) as u128;
-            let share = |done| (u128::from(len) * u128::from(done) / all) as u64;
-            let input = &mut &rewritten[..];
-            return codec::encode(input, output, with, setting.dictionary, meter, &share);
+        (&mut *input)
+            .take(most.max(MOST_TO_TRY as u64) + 1)
+            .read_to_end(&mut content)
+            .map_err(Fault::Read)?;
+        if content.len() as u64 <= most || short {
+            let ways =
+                ways(&content, options, auto, args, setting, MOST_UNPACKED.min(spare) as usize);
+            return encode_best(&ways, content.len() as u64, setting.dictionary, output, meter);
         }
     }
     let input = &mut content.chain(input);
-    if tries {
-        let mut content = Vec::new();
-        input.read_to_end(&mut content).map_err(Fault::Read)?;
-        let tries = [options.pretrained(false), options.pretrained(true)];
-        return encode_either(tries.map(|options| (&content[..], options)), output, meter);
-    }
     codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
+}
+
+/// What an encoder can be given for a content, with the options that say what it is.
+type Way<'a> = (Cow<'a, [u8]>, Options);
+
+/// What is worth trying on a whole `content`: as it is, unpacked into at most `room`
+/// bytes, with numbered words, with or without pretraining.
+fn ways<'a>(
+    content: &'a [u8],
+    options: Options,
+    auto: bool,
+    args: &Args,
+    setting: Setting,
+    room: usize,
+) -> Vec<Way<'a>> {
+    let (level, short) = (setting.level, content.len() <= MOST_TO_TRY);
+    if level.unpacks()
+        && (auto || args.filter == Filtering::Unpack)
+        && let Some(unpacked) = unpack(content, room)
+    {
+        let options = options.unpacked();
+        let options = if args.pretraining { options.pretrained_for(&unpacked) } else { options };
+        return vec![(unpacked.into(), options)];
+    }
+    let numbered = || (number_words(content).into(), options.numbered());
+    if args.filter == Filtering::Number {
+        return vec![numbered()];
+    }
+    let alone = setting.dictionary.is_none();
+    let is_text = options == options.pretrained(true);
+    if alone && short && !is_text && args.pretraining && level.pretrains() {
+        // Programs and the like have text in them.
+        return vec![(content.into(), options), (content.into(), options.pretrained(true))];
+    }
+    match alone && auto && level.numbers_words() {
+        true if short => vec![(content.into(), options), numbered()],
+        true if has_words(content) => vec![numbered()],
+        _ => vec![(content.into(), options)],
+    }
 }
 
 /// Whether numbering the words of content that begins with `start` is worth it.
@@ -408,23 +416,33 @@ fn has_words(start: &[u8]) -> bool {
     number_words(start).len() * 100 <= start.len() * NUMBERED_PERCENT
 }
 
-/// Compresses a short content in two ways, and writes what takes fewer bytes: the first
-/// input, which is the content, or the second, each with its options.
-fn encode_either(
-    tries: [(&[u8], Options); 2],
+/// Compresses a content of `len` bytes in each of these ways, and writes what takes fewest
+/// bytes.
+fn encode_best(
+    ways: &[Way],
+    len: u64,
+    dictionary: Option<Dictionary>,
     output: &mut dyn Write,
     meter: &mut Meter,
 ) -> Result<(), Fault> {
-    let (len, written) = (tries[0].0.len() as u64, meter.written);
-    let mut code = |(mut input, options): (&[u8], _)| {
-        let mut code = Vec::new();
-        codec::encode(&mut input, &mut code, options, None, meter, &|read| read.min(len))?;
-        Ok::<_, Fault>(code)
+    let encode = |(bytes, options): &Way, output: &mut dyn Write, meter: &mut Meter| {
+        let all = bytes.len().max(1) as u128;
+        let share = |done| (u128::from(len) * u128::from(done) / all) as u64;
+        codec::encode(&mut &bytes[..], output, *options, dictionary, meter, &share)
     };
-    let [first, second] = tries;
-    let (first, second) = (code(first)?, code(second)?);
-    let best = if second.len() < first.len() { second } else { first };
-    (meter.read, meter.written) = (len, written + best.len() as u64);
+    if let [way] = ways {
+        return encode(way, output, meter);
+    }
+    let written = meter.written;
+    let mut best = Vec::new();
+    for way in ways {
+        let mut code = Vec::new();
+        encode(way, &mut code, meter)?;
+        if best.is_empty() || code.len() < best.len() {
+            best = code;
+        }
+    }
+    meter.written = written + best.len() as u64;
     output.write_all(&best).map_err(Fault::Write)
 }
 
