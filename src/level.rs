@@ -61,10 +61,10 @@ impl Level {
     }
 
     /// Whether its frames can have text with numbered words
-    /// ([`Options::numbered`](crate::Options::numbered)): levels 3 to 5. Above, a
-    /// pretrained model does more; below, 16 KB of words are a burden.
+    /// ([`Options::numbered`](crate::Options::numbered)): from level 3. Below, the 14 KB of
+    /// the words and their contexts are a burden.
     pub const fn numbers_words(self) -> bool {
-        matches!(self.0, 3..=9)
+        self.0 >= 3
     }
 
     /// Bytes of a [`Dictionary`](crate::Dictionary): [`Self::workspace`] and

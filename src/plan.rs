@@ -462,61 +462,27 @@ const ALL_ROWS: &[ByKind] = &[
 /// Those of levels 4 to 6.
 const SOME_ROWS: &[ByKind] = ALL_ROWS.split_at(8).0;
 
-/// The same where words are numbered.
-const SPELLED_ROWS: &[Context] = &[
-    Letters(2),
-    Letters(3),
-    Word,
-    Foreseen,
-    Letters(4),
-    Symbols(0xFFFF_FFFF_0000),
-    Column,
-    Outline,
-];
-
-/// What levels 5 to 9 do about numbered words.
-const fn words(contexts: &'static [Context], rows: &'static [Context]) -> Option<WordsPlan> {
-    Some(WordsPlan {
-        contexts,
-        rows,
-        matches: const {
-            &[
-                Finder { patience: 32, ..Finder::latest(3) },
-                Finder { patience: 32, ..Finder::latest(7) },
-                Finder::keeping(3),
-            ]
-        },
-    })
-}
-
-const fn spell<const N: usize>(contexts: &[ByKind]) -> [Context; N] {
-    let mut out = [Order(0); N];
+/// Contexts for text with numbered words: those for text, but of letters and symbols in
+/// place of bytes, and of the column and of what is near in place of the cells of tables.
+const fn spelled<const N: usize>(contexts: &[ByKind]) -> [Context; N] {
+    let mut spelled = [Order(0); N];
     let mut i = 0;
     while i < N {
-        out[i] = match contexts[i][0] {
-            Order(0) => Order(0),
-            Order(n) => Letters(n),
-            Sparse(0xFF00) => Symbols(0xFFFF_0000),
+        spelled[i] = match contexts[i][Kind::Text as usize] {
+            Order(n) if n > 0 => Letters(n),
             Sparse(0xFF_FF00) => Symbols(0xFFFF_FFFF_0000),
-            Cell => Symbols(0xFFFF_0000),
-            CellAfter => Symbols(0xFFFF_FFFF_FFFF),
+            Sparse(0xFF00) | Cell => Symbols(0xFFFF_0000),
+            CellAfter => ColumnPair,
+            Indirect => Letters(1),
             other => other,
         };
         i += 1;
     }
-    out
+    spelled
 }
 
-const FULL_SPELLED: [Context; FULL.len()] = spell(FULL);
-const ALL_SPELLED_ROWS: [Context; ALL_ROWS.len()] = spell(ALL_ROWS);
-
-const RICH_WORDS: [Option<WordsPlan>; 5] = [
-    words(FULL_SPELLED.split_at(21).0, ALL_SPELLED_ROWS.split_at(8).0),
-    words(FULL_SPELLED.split_at(19).0, ALL_SPELLED_ROWS.split_at(8).0),
-    words(FULL_SPELLED.split_at(23).0, ALL_SPELLED_ROWS.split_at(10).0),
-    words(&FULL_SPELLED, &ALL_SPELLED_ROWS),
-    words(&FULL_SPELLED, &ALL_SPELLED_ROWS),
-];
+const SPELLED: &[Context] = &spelled::<{ FULL.len() }>(FULL);
+const SPELLED_ROWS: &[Context] = &spelled::<{ ALL_ROWS.len() }>(ALL_ROWS);
 
 /// Contexts of the small state space model of level 3 beside the last byte.
 const FEW_ROWS: &[ByKind] = &[[Order(2); 3], [Order(3); 3], [Word; 3], [Foreseen; 3], [Column; 3]];
@@ -589,10 +555,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             &[S::PartialClass, S::Shapes, S::Word, S::Column, S::Echo, S::Matches, S::Last];
         plan
     }
-    const fn with_words(mut plan: Plan, words: Option<WordsPlan>) -> Plan {
-        plan.words = words;
-        plan
-    }
+    /// With a state space model, and with numbered words in text.
     const fn with_ssm(
         mut plan: Plan,
         contexts: &'static [ByKind],
@@ -600,6 +563,17 @@ pub(crate) const LEVELS: [Plan; 10] = {
         rows: usize,
     ) -> Plan {
         plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts });
+        plan.words = Some(WordsPlan {
+            contexts: SPELLED.split_at(plan.contexts.len()).0,
+            rows: SPELLED_ROWS.split_at(contexts.len()).0,
+            matches: const {
+                &[
+                    Finder { patience: 32, ..Finder::latest(3) },
+                    Finder { patience: 32, ..Finder::latest(7) },
+                    Finder::keeping(3),
+                ]
+            },
+        });
         plan
     }
     [
@@ -746,36 +720,19 @@ pub(crate) const LEVELS: [Plan; 10] = {
                     Indent,
                     Symbols(0xFFFF_0000),
                 ],
-                rows: SPELLED_ROWS,
+                rows: SPELLED_ROWS.split_at(8).0,
                 matches: const { &[Finder::latest(3), Finder::keeping(3)] },
             }),
         },
-        {
-            let coarse = coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11]));
-            let mut plan = with_ssm(coarse, SOME_ROWS, 16, 1 << 14);
-            plan.words = RICH_WORDS[0];
-            plan
-        },
-        with_words(
-            with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
-            RICH_WORDS[1],
+        with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 16, 1 << 14),
+        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
+        with_ssm(
+            with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
+            ALL_ROWS.split_at(10).0,
+            16,
+            1 << 19,
         ),
-        with_words(
-            with_ssm(
-                with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
-                ALL_ROWS.split_at(10).0,
-                16,
-                1 << 19,
-            ),
-            RICH_WORDS[2],
-        ),
-        with_words(
-            with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
-            RICH_WORDS[3],
-        ),
-        with_words(
-            with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
-            RICH_WORDS[4],
-        ),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
     ]
 };

@@ -169,8 +169,7 @@ impl Options {
     /// Says that the content given to the encoder is what
     /// [`number_words`](crate::number_words) made of a text, which decoders make again of
     /// it. That text is the content of the frame: its size is the one to state, and the
-    /// checksum is of it. At levels 3 to 5, in place of a dictionary, a filter and sync
-    /// points.
+    /// checksum is of it. From level 3, in place of a dictionary, a filter and sync points.
     ///
     /// ```
     /// # #[cfg(feature = "std")] {

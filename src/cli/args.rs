@@ -254,7 +254,7 @@ impl Args {
         }
         if self.filter == Filtering::Number && self.mode == Mode::Compress {
             if !self.level.numbers_words() {
-                return Err("--filter=words needs a level from 3 to 5".into());
+                return Err("--filter=words needs a level from 3 on".into());
             }
             if self.frame_size(self.level).is_some() || self.dictionary.is_some() {
                 return Err("--filter=words goes with none of -T, --frame-size and -D".into());

@@ -32,8 +32,11 @@ const LEAST_TO_PRETRAIN: u64 = 64 << 10;
 const MOST_TO_TRY: usize = 64 << 10;
 const _: () = assert!(MOST_TO_TRY < Filter::DETECT);
 /// Words are numbered in longer content if that leaves at most so many hundredths of the
-/// bytes of its beginning: below, all but few files get smaller by it.
-const NUMBERED_PERCENT: usize = 80;
+/// bytes of its beginning. Beyond, more and more files get larger by it; from where on is a
+/// matter of what the level knows of text without it.
+const fn numbered_percent(level: Level) -> usize {
+    if level.pretrains() { 70 } else { 80 }
+}
 
 /// What is to be done with each file.
 pub(crate) struct Job<'a> {
@@ -405,15 +408,15 @@ fn ways<'a>(
     }
     match alone && auto && level.numbers_words() {
         true if short => vec![(content.into(), options), numbered()],
-        true if has_words(content) => vec![numbered()],
+        true if has_words(content, level) => vec![numbered()],
         _ => vec![(content.into(), options)],
     }
 }
 
-/// Whether numbering the words of content that begins with `start` is worth it.
-fn has_words(start: &[u8]) -> bool {
-    let start = &start[..start.len().min(MOST_TO_TRY)];
-    number_words(start).len() * 100 <= start.len() * NUMBERED_PERCENT
+/// Whether numbering the words of `content` is worth it at `level`.
+fn has_words(content: &[u8], level: Level) -> bool {
+    let start = &content[..content.len().min(MOST_TO_TRY)];
+    number_words(start).len() * 100 <= start.len() * numbered_percent(level)
 }
 
 /// Compresses a content of `len` bytes in each of these ways, and writes what takes fewest

@@ -228,8 +228,8 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 "",
                 &["filter"],
                 "make machine code more alike, for this kind of processor; or unpack what is \
-                 packed with deflate, from level 6 on; or put numbers for English words, at \
-                 levels 3 to 5; the last two in one frame. The default, auto, takes what suits",
+                 packed with deflate, from level 6 on; or put numbers for English words, from \
+                 level 3 on; the last two in one frame. The default, auto, takes what suits",
             )
             .takes(Takes::OneOf(&[
                 "auto", "none", "x86", "x86-64", "arm", "thumb", "arm64", "riscv", "deflate",
