@@ -50,6 +50,7 @@ pub(crate) const fn bytes(log2s: &[u32]) -> usize {
 }
 
 /// Sets all entries to one half.
+#[inline(never)]
 pub(crate) fn reset(tables: &mut [u8]) {
     tables.as_chunks_mut().0.fill((1u16 << 15).to_le_bytes());
 }

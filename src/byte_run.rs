@@ -106,6 +106,7 @@ pub(crate) fn follow(slot: &mut [u8; SLOT], h: u32, byte: u8) {
 }
 
 /// Sets the maps to trust a long run more.
+#[inline(never)]
 pub(crate) fn reset(maps: &mut [[u8; ENTRY]]) {
     for (i, entry) in maps.iter_mut().enumerate() {
         let count = (i % ENTRIES / 8) as i32;

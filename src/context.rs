@@ -15,8 +15,7 @@ pub(crate) const SIDE: usize = FOLLOWED + place::SIDE;
 const FOLLOWED: usize = 256 * 4;
 
 /// What sets apart the hashes of the context at `place` in the list.
-#[inline]
-pub(crate) fn salt(place: usize) -> u32 {
+fn salt(place: usize) -> u32 {
     (place as u32 + 1) << 16
 }
 
@@ -104,6 +103,7 @@ impl Recent {
 
     /// Puts a byte of numbered text into the history; what `speller` has made of it is
     /// what is read.
+    #[inline(never)] // one for all levels
     pub(crate) fn push_spelled(
         &mut self,
         byte: u8,
@@ -218,6 +218,23 @@ impl Recent {
             (1..=len).fold(len, |h, i| {
                 hash(h, u32::from(history[self.pos.wrapping_sub(i) as usize & mask]))
             })
+        }
+    }
+
+    /// [`Self::hash`] where there may be a `speller`.
+    #[inline(never)] // one for all levels
+    pub(crate) fn hash_spelled(
+        &self,
+        context: Context,
+        place: usize,
+        matches: &[Match],
+        side: &[u8],
+        speller: &Speller,
+    ) -> u32 {
+        match context {
+            Context::Letters(len) => speller.hash_of_letters(salt(place), len),
+            Context::Symbols(mask) => speller.hash_of_symbols(salt(place), mask),
+            _ => self.hash(context, place, matches, side),
         }
     }
 

@@ -186,6 +186,7 @@ macro_rules! levels {
                 $(level.number() == $level % 10)||*
             }
 
+            #[inline(never)] // or it would be in the program several times
             fn start(&mut self, level: Level, numbered: bool, memory: &mut [u8]) {
                 match level.number() {
                     $(n if n == $level % 10 => {

@@ -223,6 +223,7 @@ impl Match {
 }
 
 /// Sets the maps to a mild trust in the match.
+#[inline(never)]
 pub(crate) fn reset(maps: &mut [[u8; map::ENTRY]]) {
     let each = maps.len() / 16;
     for (context, entry) in maps.iter_mut().enumerate() {

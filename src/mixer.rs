@@ -198,6 +198,7 @@ pub(crate) fn evidence(weights: &[u8], rows: &[u16], inputs: &[i16], part: Range
 }
 
 /// Sets the weights of all rows to `first` (Q14), uses to 0.
+#[inline(never)]
 pub(crate) fn reset(rows: &mut [u8], first: &[i16]) {
     for row in rows.chunks_exact_mut(row_bytes(first.len())) {
         let (weights, uses) = row.split_at_mut(2 * first.len());

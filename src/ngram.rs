@@ -108,6 +108,7 @@ pub(crate) mod map {
     };
 
     /// Sets each entry to what its counts suggest.
+    #[inline(never)]
     pub(crate) fn reset(map: &mut [[u8; ENTRY]]) {
         for (state, entry) in map.iter_mut().enumerate() {
             *entry = (u32::from(prior(state % 256)) << 16).to_le_bytes();

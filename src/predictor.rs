@@ -8,7 +8,7 @@
 use crate::bit_history::RUN;
 use crate::bitmap::{self, Bitmap};
 use crate::byte_run::{self, ByteRuns};
-use crate::context::{Recent, salt};
+use crate::context::Recent;
 use crate::gate::{self, Gate};
 use crate::level::Level;
 use crate::logistic::{squash, stretch};
@@ -18,7 +18,7 @@ use crate::ngram::{
     LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state, peek_slot, slot_hash,
 };
 use crate::plan::{
-    CONTEXT_INPUTS, Context, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan,
+    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan,
     Selector,
 };
 use crate::refinement::{self, Stage};
@@ -407,7 +407,7 @@ impl<
             if D > 0 {
                 self.residuals.end_byte(byte, Self::tables(memory).residuals);
             }
-            self.next_byte(byte, memory);
+            self.next(byte, memory);
         } else if recent.bit_index.is_multiple_of(2) {
             self.pick_slots(memory);
         }
@@ -416,8 +416,23 @@ impl<
 
     /// Takes note of a byte that was coded without the model.
     pub(crate) fn skip(&mut self, byte: u8, memory: &mut [u8]) {
-        self.next_byte(byte, memory);
+        self.next(byte, memory);
         self.predict(memory);
+    }
+
+    /// [`Self::next_byte`]: for small levels in place, for the others once.
+    #[inline(always)]
+    fn next(&mut self, byte: u8, memory: &mut [u8]) {
+        if S > 0 {
+            self.next_byte_apart(byte, memory);
+        } else {
+            self.next_byte(byte, memory);
+        }
+    }
+
+    #[inline(never)]
+    fn next_byte_apart(&mut self, byte: u8, memory: &mut [u8]) {
+        self.next_byte(byte, memory);
     }
 
     /// Puts a whole byte into the history and sets up the contexts of the next.
@@ -464,9 +479,7 @@ impl<
             self.kind = recent.kind(Self::PLAN.kinds);
         }
         let words = match (&Self::PLAN.words, &self.speller[..]) {
-            (Some(plan), [speller]) if speller.is_on() && self.kind() == Kind::Text => {
-                Some((plan, speller))
-            }
+            (Some(plan), [speller]) if speller.is_on() && self.kind() == Kind::Text => Some(plan),
             _ => None,
         };
         let quiet = Self::PLAN.quiet_in_words && recent.is_in_words();
@@ -485,25 +498,20 @@ impl<
         if P > 0 {
             self.bitmap.start_byte(recent, tables.history);
         }
-        let hash_of = |place, context| match (context, words) {
-            (Context::Letters(len), Some((_, speller))) => {
-                speller.hash_of_letters(salt(place), len)
-            }
-            (Context::Symbols(mask), Some((_, speller))) => {
-                speller.hash_of_symbols(salt(place), mask)
-            }
+        let hash_of = |place, context| match &self.speller[..] {
+            [speller] => recent.hash_spelled(context, place, matches, tables.side, speller),
             _ => recent.hash(context, place, matches, tables.side),
         };
         let kind = self.kind();
         for (i, (h, contexts)) in self.hashes.iter_mut().zip(Self::PLAN.contexts).enumerate() {
-            let context = words.map_or(contexts[kind as usize], |(plan, _)| plan.contexts[i]);
+            let context = words.map_or(contexts[kind as usize], |plan| plan.contexts[i]);
             *h = hash_of(i, context);
         }
         if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
             let mut hashes = [0; ssm::MAX_CONTEXTS];
             let hashes = &mut hashes[..plan.contexts.len()];
             for (i, (h, contexts)) in hashes.iter_mut().zip(plan.contexts).enumerate() {
-                let context = words.map_or(contexts[kind as usize], |(words, _)| words.rows[i]);
+                let context = words.map_or(contexts[kind as usize], |words| words.rows[i]);
                 *h = hash_of(i, context);
             }
             model.ssm.pick(&plan.shape(), recent.bytes as u8, hashes, tables.ssm);

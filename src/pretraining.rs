@@ -7,10 +7,10 @@
 //! of the format. The idea is that of paq8px, which can read English words and phrases
 //! first.
 //!
-//! It is stored as a frame of level 2, for it would be the largest part of a program
+//! It is stored as a frame of level 4, for it would be the largest part of a program
 //! that can do levels 6 to 9.
 
-use crate::level::{Level, Level2, Model};
+use crate::level::{Level, Level4, Model};
 use crate::repack;
 use crate::stream::Decoder;
 use crate::words;
@@ -18,7 +18,7 @@ use crate::words;
 /// `pretraining.txt`, compressed.
 static TEXT: &[u8] = include_bytes!("pretraining.smx");
 /// The level of that frame.
-const LEVEL: Level = Level::new(2).unwrap();
+const LEVEL: Level = Level::new(4).unwrap();
 /// Bytes of the text.
 const LEN: usize = 109_373;
 /// So many of them, the first, are all that levels 6 and 7 read, for their speed. The
@@ -29,11 +29,14 @@ const FIRST: usize = 45_832;
 /// words or as it is.
 pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, numbered: bool, memory: &mut [u8]) {
     let len = if level.number() < 8 { FIRST } else { LEN };
-    // The model leaves that part of the memory alone.
+    // The model leaves that part of the memory alone; the rest it has not begun to use.
     let begin = memory.len() - repack::area(memory).len();
-    let (text, rest) = memory[begin..].split_at_mut(len);
-    let decoded = Decoder::<_, Level2>::new(LEVEL, &mut *rest).decode(TEXT, text);
+    let (workspace, area) = memory.split_at_mut(begin);
+    let workspace = &mut workspace[..LEVEL.workspace()];
+    let (text, rest) = area.split_at_mut(len);
+    let decoded = Decoder::<_, Level4>::new(LEVEL, &mut *workspace).decode(TEXT, text);
     debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
+    workspace.fill(0);
 
     // Behind it, what is to be read.
     let mut to_read = 0;

@@ -25,6 +25,7 @@ pub(crate) struct Stage {
 }
 
 /// Fills a stage with the identity.
+#[inline(never)]
 pub(crate) fn reset(table: &mut [u8]) {
     for (i, bin) in table.as_chunks_mut::<2>().0.iter_mut().enumerate() {
         let x = (i % BINS) as i32 * (1 << 11) - LIMIT;

@@ -96,6 +96,7 @@ fn width(bin: usize) -> u16 {
 }
 
 /// Begins all histograms with a 1 for each distance.
+#[inline(never)]
 pub(crate) fn reset(table: &mut [u8]) {
     for (i, count) in table.as_chunks_mut().0.iter_mut().enumerate() {
         *count = width(i % BINS).to_le_bytes();

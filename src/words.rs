@@ -194,6 +194,7 @@ impl Speller {
     }
 
     /// Takes a byte of numbered text.
+    #[inline(never)] // one for all levels
     pub(crate) fn push(&mut self, byte: u8) {
         (self.len, self.taken) = (0, 0);
         let (part, class) = (self.part, class(byte));
@@ -438,5 +439,156 @@ pub(crate) fn number(content: &[u8], mut emit: impl FnMut(u8)) {
                 rest = after;
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::string::String;
+    use std::{fs, vec};
+
+    fn list() -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/words.txt");
+        fs::read_to_string(path).unwrap().lines().map(String::from).collect()
+    }
+
+    /// Letters that two words begin with.
+    fn shared(a: &str, b: &str) -> usize {
+        a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+    }
+
+    /// The list as `words.bin` has it.
+    fn pack(words: &[String]) -> Vec<u8> {
+        let (mut begins, mut blocks) = (Vec::new(), Vec::new());
+        for block in words.chunks(BLOCK) {
+            let begin = 2 * words.len().div_ceil(BLOCK) + blocks.len();
+            begins.extend_from_slice(&u16::try_from(begin).unwrap().to_le_bytes());
+            let mut symbols = Vec::new();
+            for (i, word) in block.iter().enumerate() {
+                let known = if i == 0 { 0 } else { shared(&block[i - 1], word) };
+                symbols.extend(word.bytes().skip(known).map(|letter| u32::from(letter - b'a')));
+                let dropped = word.len() - shared(word, block.get(i + 1).unwrap_or(word));
+                match dropped as u32 + DROP {
+                    end if end < DROP_MORE => symbols.push(end),
+                    end => symbols.extend([DROP_MORE, end - DROP_MORE]),
+                }
+            }
+            let mut bytes = vec![0; (symbols.len() * 5).div_ceil(8)];
+            for (i, symbol) in symbols.into_iter().enumerate() {
+                let shifted = (symbol << (11 - i * 5 % 8)) as u16;
+                for (byte, part) in bytes[i * 5 / 8..].iter_mut().zip(shifted.to_be_bytes()) {
+                    *byte |= part;
+                }
+            }
+            blocks.extend(bytes);
+        }
+        [begins, blocks].concat()
+    }
+
+    /// `STATESMIX_WORDS=write cargo test the_list` packs a list that has changed.
+    #[test]
+    fn the_list_is_packed() {
+        let words = list();
+        let sorted = words.windows(2).all(|pair| pair[0] < pair[1]);
+        assert!(sorted && words.len() == WORDS);
+        let right = |word: &String| {
+            (SHORTEST..=LONGEST).contains(&word.len())
+                && word.bytes().all(|letter| letter.is_ascii_lowercase())
+                && !SHORT.contains(&word.as_bytes())
+        };
+        assert!(words.iter().all(right));
+        let packed = pack(&words);
+        if std::env::var_os("STATESMIX_WORDS").is_some_and(|what| what == "write") {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/words.bin");
+            fs::write(path, &packed).unwrap();
+        }
+        assert!(packed == LIST);
+    }
+
+    #[test]
+    fn words_have_their_numbers() {
+        for (place, letters) in list().iter().enumerate() {
+            assert_eq!(word(place).letters(), letters.as_bytes());
+            assert_eq!(longest(letters.as_bytes()), Some((place, letters.len())));
+            assert_eq!(spelled(&number_words(letters.as_bytes())), letters.as_bytes());
+        }
+    }
+
+    /// The longest beginning is found, whatever stands between in the list.
+    #[test]
+    fn beginnings_are_found() {
+        let words = list();
+        for stem in words.iter().step_by(7) {
+            for end in ["", "s", "zzz", "ation", "aaa"] {
+                let word = [stem, end].concat();
+                let expected = (0..words.len())
+                    .filter(|&place| word.starts_with(&words[place]))
+                    .max_by_key(|&place| words[place].len());
+                let found = longest(word.as_bytes());
+                assert_eq!(found.map(|(place, _)| place), expected, "{word}");
+            }
+        }
+        for none in ["", "a", "zq", "qqqq", "zzzzzzzzzzzzzzzzzzzz"] {
+            assert_eq!(longest(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    fn spelled(numbered: &[u8]) -> Vec<u8> {
+        let (mut speller, mut text) = (Speller::ON, Vec::new());
+        for &byte in numbered {
+            speller.push(byte);
+            while let Some(byte) = speller.peek().unwrap() {
+                text.push(byte);
+                speller.take();
+            }
+        }
+        assert!(speller.is_complete());
+        text
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (text, len) in [
+            ("", 0),
+            ("the", 1),
+            ("The", 2),
+            ("THE", 3),
+            ("of the", 2),
+            ("of The", 3),
+            ("of  the", 4),
+            ("of\nthe", 3),
+            ("river", 2),
+            ("Rivers of rivers", 9),
+            ("theriver", 8),
+            ("\0", 2),
+            ("x y", 3),
+        ] {
+            let numbered = number_words(text.as_bytes());
+            assert_eq!(numbered.len(), len, "{text:?}: {numbered:?}");
+            assert_eq!(spelled(&numbered), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn every_byte_is_one_thing() {
+        let mut seconds = [0; SECONDS];
+        let (mut shorts, mut firsts) = ([0; SHORT.len()], [0; FIRST.len()]);
+        for byte in 0..=u8::MAX {
+            match class(byte) {
+                Class::Short(place) => shorts[usize::from(place)] += 1,
+                Class::First(place) => {
+                    firsts[usize::from(place)] += 1;
+                    assert_eq!(FIRST[usize::from(place)], byte);
+                }
+                _ => {}
+            }
+            if let Some(place) = second(byte) {
+                seconds[usize::from(place)] += 1;
+            }
+        }
+        assert!(shorts == [1; SHORT.len()] && firsts == [1; FIRST.len()]);
+        assert!(seconds == [1; SECONDS]);
     }
 }

@@ -9,7 +9,8 @@
 //! each filter, `unpacked-6.smx` one whose content was unpacked. That content was
 //! packed by zlib 1.3 and gzip 1.12. `pretrained-LEVEL.smx` is a frame of the text
 //! that begins with a pretrained model. (`src/pretraining.smx`, the text that such a
-//! model has read, is made anew here too.)
+//! model has read, is made anew here too.) `numbered-LEVEL.smx` is a frame of
+//! `numbered.text`, whose words are numbered; that of level 7 is pretrained.
 //!
 //! As long as the model still changes (`FORMAT_VERSION` 0), a change of the
 //! stream is made official with
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use common::{code, decode, encode, encode_of, level, options, random, records, text};
 use statesmix::{
     AnyLevel, Filter, Heap, Level, Options, PacketDecoder, PacketEncoder, compress_message,
-    decompress, decompress_message, unpack,
+    decompress, decompress_message, number_words, unpack,
 };
 
 const LEVELS: std::ops::RangeInclusive<u8> = 0..=7;
@@ -82,13 +83,26 @@ fn pretrained(number: u8) -> Vec<u8> {
     encode::<AnyLevel>(options, Heap::new(), &text(20, 2000), 4096, 4096).unwrap()
 }
 
+/// Levels with the contexts of their own for numbered words, and a pretrained one.
+const NUMBERED: std::ops::RangeInclusive<u8> = 3..=7;
+
+fn numbered(number: u8) -> (PathBuf, Vec<u8>, Vec<u8>) {
+    let content = fs::read(folder().join("numbered.text")).unwrap();
+    let options = Options::new(level(number)).content_size(content.len() as u64).numbered();
+    let options = options.pretrained(number == 7);
+    let numbered = number_words(&content);
+    let frame = encode_of::<AnyLevel>(options, Heap::new(), &numbered, content.len(), 4096, 4096);
+    (path("numbered", number, "smx"), content, frame.unwrap())
+}
+
 /// The text, and the frame that is part of the library.
 fn pretraining() -> (PathBuf, Vec<u8>, Vec<u8>) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/pretraining.smx");
     let content = fs::read(path.with_extension("txt")).unwrap();
-    let options = Options::new(level(2)).content_size(content.len() as u64);
-    let frame = encode::<AnyLevel>(options, Heap::new(), &content, 4096, 4096).unwrap();
-    (path, content, frame)
+    let options = Options::new(level(4)).content_size(content.len() as u64).numbered();
+    let numbered = number_words(&content);
+    let frame = encode_of::<AnyLevel>(options, Heap::new(), &numbered, content.len(), 4096, 4096);
+    (path, content, frame.unwrap())
 }
 
 fn message(level: Level, content: &[u8]) -> Vec<u8> {
@@ -189,6 +203,16 @@ fn unpacked_content_is_the_golden_one() {
 }
 
 #[test]
+fn numbered_words_are_the_golden_ones() {
+    for number in NUMBERED {
+        let (path, content, made) = numbered(number);
+        let golden = fs::read(&path).unwrap();
+        assert!(made == golden, "{}: {}", path.display(), difference(&made, &golden));
+        assert!(decompress(&golden, level(number)) == Ok(content), "{}", path.display());
+    }
+}
+
+#[test]
 fn pretrained_frames_are_the_golden_ones() {
     for number in PRETRAINED {
         let (made, golden) = (pretrained(number), read("pretrained", number, "smx"));
@@ -227,6 +251,10 @@ fn write_golden_streams() {
     }
     let (path, _, frame) = unpacked();
     fs::write(path, frame).unwrap();
+    for number in NUMBERED {
+        let (path, _, frame) = numbered(number);
+        fs::write(path, frame).unwrap();
+    }
     let (path, _, frame) = pretraining();
     let stale = fs::read(&path).unwrap() != frame;
     fs::write(path, frame).unwrap();
