@@ -78,6 +78,7 @@ impl Recent {
     }
 
     /// Passes what is known between two bytes through `carry`.
+    #[inline(never)]
     pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
         let high = carry((self.bytes >> 32) as u32);
         self.bytes = u64::from(high) << 32 | u64::from(carry(self.bytes as u32));

@@ -119,7 +119,17 @@ pub(crate) trait ModelCore: Sized {
     fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32);
     /// Makes it the model of `level` that left `memory`; `carry` returns the
     /// numbers that it was shown then.
-    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32);
+    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
+        self.clear(level);
+        self.carry(carry);
+        self.go_on(memory);
+    }
+    /// Makes it one of `level` that is nothing yet.
+    fn clear(&mut self, level: Level);
+    /// Goes on from `memory`, once [`Self::carry`] has given the numbers back. With
+    /// [`Self::clear`], what of [`Self::resume`] is not generic, and so not in every
+    /// crate once more.
+    fn go_on(&mut self, memory: &mut [u8]);
     /// Probability that the next bit is 1, Q16 within `1..=65535`.
     fn p(&self) -> u32;
     /// Learns a bit.
@@ -205,20 +215,16 @@ macro_rules! levels {
                 }
             }
 
-            fn resume(
-                &mut self,
-                level: Level,
-                memory: &mut [u8],
-                carry: &mut impl FnMut(u32) -> u32,
-            ) {
+            fn clear(&mut self, level: Level) {
                 match level.number() {
-                    $(n if n == $level % 10 => {
-                        self.0 = $each::$name(ModelCore::BLANK);
-                        if let $each::$name(model) = &mut self.0 {
-                            model.resume(level, memory, carry);
-                        }
-                    })*
+                    $(n if n == $level % 10 => self.0 = $each::$name(ModelCore::BLANK),)*
                     _ => unreachable!("no such level"),
+                }
+            }
+
+            fn go_on(&mut self, memory: &mut [u8]) {
+                match &mut self.0 {
+                    $($each::$name(model) => model.go_on(memory),)*
                 }
             }
 
@@ -229,7 +235,7 @@ macro_rules! levels {
                 }
             }
 
-            #[inline]
+            // Not for inlining: then each crate would have all levels once more.
             fn update(&mut self, bit: bool, memory: &mut [u8]) {
                 match &mut self.0 {
                     $($each::$name(model) => model.update(bit, memory),)*
@@ -334,8 +340,12 @@ impl<
         self.0.carry(carry);
     }
 
-    fn resume(&mut self, _: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
-        self.0.resume(memory, carry);
+    fn clear(&mut self, _: Level) {
+        self.0 = Predictor::BLANK;
+    }
+
+    fn go_on(&mut self, memory: &mut [u8]) {
+        self.0.go_on(memory);
     }
 
     #[inline]
@@ -391,8 +401,12 @@ impl<M: Model> ModelCore for Filtered<M> {
         self.0.carry(carry);
     }
 
-    fn resume(&mut self, level: Level, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
-        self.0.resume(level, memory, carry);
+    fn clear(&mut self, level: Level) {
+        self.0.clear(level);
+    }
+
+    fn go_on(&mut self, memory: &mut [u8]) {
+        self.0.go_on(memory);
     }
 
     #[inline]

@@ -89,6 +89,7 @@ impl Match {
         Self { at: 0, len: 0, misses: 0, expected: 0, context: 0, after: 0 };
 
     /// Passes what is known between two bytes through `carry`.
+    #[inline(never)]
     pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
         self.at = carry(self.at);
         self.len = carry(self.len).min(LONGEST);

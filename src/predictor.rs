@@ -18,8 +18,7 @@ use crate::ngram::{
     LINE, PHI, SLOT, find_slot, hash, line_of, map, next_state, peek_slot, slot_hash,
 };
 use crate::plan::{
-    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan,
-    Selector,
+    CONTEXT_INPUTS, FINAL_INPUTS, GATE_INPUTS, Kind, Layout, MATCH_INPUTS, PLANS, Plan, Selector,
 };
 use crate::refinement::{self, Stage};
 use crate::residual::{self, Residuals};
@@ -338,11 +337,9 @@ impl<
         }
     }
 
-    /// Goes on from where a model left `memory`; `carry` returns the numbers
-    /// that [`Self::carry`] showed it then.
-    pub(crate) fn resume(&mut self, memory: &mut [u8], carry: &mut impl FnMut(u32) -> u32) {
-        *self = Self::BLANK;
-        self.carry(carry);
+    /// Goes on from where a model left `memory`, once it is [`Self::BLANK`] but for what
+    /// [`Self::carry`] has given it back.
+    pub(crate) fn go_on(&mut self, memory: &mut [u8]) {
         // The slots left are written; nothing of this one is to write back.
         if let Some(first) = Self::tables(memory).slots.first_chunk() {
             self.histories = [*first; N];
@@ -851,7 +848,9 @@ mod tests {
             // A slot that none of the contexts has now stays as it is.
             memory[..SLOT].copy_from_slice(&[1, 2, 3, 4]);
             let mut back = left.clone();
-            back.resume(&mut memory, &mut |_| numbers.next().unwrap());
+            back.clone_from(&Predictor::BLANK);
+            back.carry(&mut |_| numbers.next().unwrap());
+            back.go_on(&mut memory);
             assert!(numbers.next().is_none());
             assert_eq!(memory[..SLOT], [1, 2, 3, 4]);
             assert_eq!(format!("{:?}", back.recent), format!("{:?}", left.recent));

@@ -32,11 +32,8 @@ pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, numbered: bool, me
     // The model leaves that part of the memory alone; the rest it has not begun to use.
     let begin = memory.len() - repack::area(memory).len();
     let (workspace, area) = memory.split_at_mut(begin);
-    let workspace = &mut workspace[..LEVEL.workspace()];
     let (text, rest) = area.split_at_mut(len);
-    let decoded = Decoder::<_, Level4>::new(LEVEL, &mut *workspace).decode(TEXT, text);
-    debug_assert!(decoded.is_ok_and(|progress| progress.produced == len));
-    workspace.fill(0);
+    decode(&mut workspace[..LEVEL.workspace()], text);
 
     // Behind it, what is to be read.
     let mut to_read = 0;
@@ -58,6 +55,14 @@ pub(crate) fn pretrain<M: Model>(model: &mut M, level: Level, numbered: bool, me
     }
     model.settle(memory);
     repack::area(memory).fill(0);
+}
+
+/// Decodes as much of the text as there is room for, and leaves the workspace zeroed. Apart
+/// from [`pretrain`], which is generic and in each crate that uses it.
+fn decode(workspace: &mut [u8], text: &mut [u8]) {
+    let decoded = Decoder::<_, Level4>::new(LEVEL, &mut *workspace).decode(TEXT, text);
+    debug_assert!(decoded.is_ok_and(|progress| progress.produced == text.len()));
+    workspace.fill(0);
 }
 
 /// Whether the content that begins with `start` seems to be such a text: hardly any

@@ -155,6 +155,7 @@ impl<const D: usize> Residuals<D> {
     };
 
     /// Passes what is known between two bytes through `carry`.
+    #[inline(never)]
     pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
         if D > 0 {
             self.turns = carry(self.turns);

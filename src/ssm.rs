@@ -209,6 +209,7 @@ impl Ssm {
 
     /// Passes what is known between two bytes through `carry`. It goes on with
     /// a new span; what the last one had begun to learn is lost.
+    #[inline(never)]
     pub(crate) fn carry(&mut self, carry: &mut impl FnMut(u32) -> u32) {
         self.age = carry(self.age).min(WARM_UP);
         self.spans = carry(self.spans);
