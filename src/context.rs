@@ -102,20 +102,21 @@ impl Recent {
         }
     }
 
-    /// Puts a byte of numbered text into the history; what `speller` has made of it is
-    /// what is read.
+    /// Puts a byte of numbered text into the history; what `speller` makes of it is what
+    /// is read.
     #[inline(never)] // one for all levels
     pub(crate) fn push_spelled(
         &mut self,
         byte: u8,
-        speller: &Speller,
+        speller: &mut Speller,
         history: &mut [u8],
         side: &mut [u8],
     ) {
         let last = self.keep(byte, history);
-        if speller.has_word() {
-            self.words[0] = 0; // it had the beginning of a number
+        if speller.first().is_some() {
+            self.words[0] = 0; // that was the beginning of a number
         }
+        speller.push(byte);
         for &byte in speller.text() {
             let words = self.read(byte);
             self.read_on(byte, words);

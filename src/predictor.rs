@@ -437,7 +437,6 @@ impl<
         let tables = Self::tables(memory);
         let words = match (&Self::PLAN.words, &mut self.speller[..]) {
             (Some(plan), [speller]) if speller.is_on() => {
-                speller.push(byte);
                 self.recent.push_spelled(byte, speller, tables.history, tables.side);
                 Some(plan)
             }

@@ -288,11 +288,6 @@ impl Speller {
         self.column
     }
 
-    /// Whether the last byte completed a word's number.
-    pub(crate) fn has_word(&self) -> bool {
-        self.whole
-    }
-
     /// Whether the text may end here.
     pub(crate) fn is_complete(&self) -> bool {
         self.part == 0 && !self.failed
