@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use statesmix::io::{Reader, Writer};
-use statesmix::{Filter, Level, Options, unpack};
+use statesmix::{Filter, Level, Options, number_words, unpack};
 
 mod common;
 use common::{Clock, Result, parse_level, parse_levels};
@@ -34,8 +34,10 @@ const CHILD: &str = "--code-one-file";
 
 const PIECE: usize = 64 << 10;
 
-/// Bytes of unpacked content, as the command allows.
+/// Bytes of unpacked content, and of content that is tried in two ways, as the command
+/// has it.
 const MOST_UNPACKED: usize = 128 << 20;
+const MOST_TO_TRY: usize = 64 << 10;
 
 fn main() -> ExitCode {
     match run() {
@@ -227,32 +229,21 @@ fn code_apart(level: Level, path: &Path, quick: bool) -> Result<Measured> {
 /// Compresses a file, decompresses and compares, without keeping its content.
 fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
     let mut content = vec![0; PIECE];
-    let mut file = File::open(path)?;
-    let bytes = file.metadata()?.len();
+    let bytes = fs::metadata(path)?.len();
     let start = Clock::now();
-    let mut options = Options::new(level).content_size(bytes);
-    // As the command does, but for short files that are no text, which that tries
-    // both ways.
-    let mut head = Vec::new();
-    File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
-    let mut unpacked = None;
-    options = options.pretrained_for(&head);
-    if let Some(filter) = Filter::detect(&head) {
-        options = options.filter(filter);
-    } else if level.unpacks() {
-        unpacked = unpack(&fs::read(path)?, MOST_UNPACKED);
-        if let Some(unpacked) = &unpacked {
-            options = options.unpacked().pretrained_for(unpacked);
+    let mut best: Option<Vec<u8>> = None;
+    for (rewritten, options) in ways(level, path)? {
+        let mut writer = Writer::new(Vec::new(), options.content_size(bytes))?;
+        match rewritten {
+            Some(rewritten) => writer.write_all(&rewritten)?,
+            None => _ = io::copy(&mut File::open(path)?, &mut writer)?,
+        }
+        let frame = writer.finish()?;
+        if best.as_ref().is_none_or(|best| frame.len() < best.len()) {
+            best = Some(frame);
         }
     }
-    drop(head);
-    let mut writer = Writer::new(Vec::new(), options)?;
-    if let Some(unpacked) = &unpacked {
-        writer.write_all(unpacked)?;
-    } else {
-        io::copy(&mut file, &mut writer)?;
-    }
-    let frame = writer.finish()?;
+    let frame = best.unwrap_or_default();
     let compress = start.elapsed();
     let mut decompress = 0;
     if !quick {
@@ -276,6 +267,38 @@ fn code(level: Level, path: &Path, quick: bool) -> Result<Measured> {
         decompress = start.elapsed();
     }
     Ok(Measured { bytes, coded: frame.len() as u64, compress, decompress, peak: peak() })
+}
+
+/// The ways that the command tries for a file: what is given to the encoder, if not the
+/// content, and with which options.
+fn ways(level: Level, path: &Path) -> Result<Vec<(Option<Vec<u8>>, Options)>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(Filter::DETECT as u64).read_to_end(&mut head)?;
+    let options = Options::new(level).pretrained_for(&head);
+    if let Some(filter) = Filter::detect(&head) {
+        return Ok(vec![(None, options.filter(filter))]);
+    }
+    if level.unpacks()
+        && let Some(unpacked) = unpack(&fs::read(path)?, MOST_UNPACKED)
+    {
+        let options = options.unpacked().pretrained_for(&unpacked);
+        return Ok(vec![(Some(unpacked), options)]);
+    }
+    let short = head.len() <= MOST_TO_TRY;
+    if short && level.pretrains() && options != options.pretrained(true) {
+        return Ok(vec![(None, options), (None, options.pretrained(true))]);
+    }
+    let start = &head[..head.len().min(MOST_TO_TRY)];
+    let percent = if level.pretrains() { 70 } else { 80 };
+    let has_words = number_words(start).len() * 100 <= start.len() * percent;
+    let mut ways = Vec::new();
+    if level.numbers_words() && (short || has_words) {
+        ways.push((Some(number_words(&fs::read(path)?)), options.numbered()));
+    }
+    if short || ways.is_empty() {
+        ways.push((None, options));
+    }
+    Ok(ways)
 }
 
 /// Peak of resident memory in KiB, or 0.

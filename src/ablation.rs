@@ -5,6 +5,7 @@ use crate::filter::Stage;
 use crate::level::{Fixed, Level, Model, ModelCore, levels};
 use crate::plan::{Context, LEVELS, Plan, Selector};
 use crate::repack::Repacker;
+use crate::words::Speller;
 
 /// The levels L, then, for those with a state space model, at 10 + L the
 /// n-grams and match models, at 20 + L the state space model and at 30 + L

@@ -163,6 +163,42 @@ fn packed_files() {
     assert!(text(&output.stderr).contains("needs a level from 6 on"));
 }
 
+/// English words stand as numbers from level 3 on where it helps, unless the user does not
+/// want it.
+#[test]
+fn numbered_words() {
+    let place = Place::new();
+    let content = include_str!("../README.md").as_bytes();
+    place.put("text", content);
+    let filter = |frame: &[u8]| statesmix::Header::parse(frame).unwrap().unwrap().0.filter;
+    let numbered = Some(statesmix::Header::NUMBERED);
+    for level in ["-3", "-4", "-6"] {
+        let frame = place.ok(&["-c", level, "text"]);
+        assert_eq!(filter(&frame), numbered, "{level}");
+        assert_eq!(place.pipe(&["-d"], &frame), content);
+        assert_eq!(filter(&place.pipe(&["-c", level], content)), numbered);
+        let other = place.ok(&["-c", level, "--filter=none", "text"]);
+        assert_eq!(filter(&other), None);
+        assert!(other.len() > frame.len(), "{level}");
+    }
+    assert_eq!(filter(&place.ok(&["-2c", "text"])), None);
+    assert_eq!(filter(&place.ok(&["-4c", "--frame-size=64KiB", "text"])), None);
+    place.put("text.smx", place.ok(&["-3c", "text"]));
+    assert_eq!(words(&place.ok(&["-l", "text.smx"]), 1)[8], "words");
+    // What is long is not tried; its beginning tells.
+    let long = content.repeat(70_000 / content.len() + 1);
+    assert_eq!(filter(&place.pipe(&["-3c"], &long)), numbered);
+    let noise: Vec<u8> =
+        (0..70_000u32).map(|i| (i.wrapping_mul(0x9E37_79B1) >> 23) as u8).collect();
+    assert_eq!(filter(&place.pipe(&["-3c"], &noise)), None);
+    // Nor is what has no words, and numbers where they do harm are no error.
+    assert_eq!(filter(&place.pipe(&["-3c"], &noise[..1000])), None);
+    let forced = place.pipe(&["-3c", "--filter=words"], &noise[..1000]);
+    assert_eq!((filter(&forced), place.pipe(&["-d"], &forced)), (numbered, noise[..1000].to_vec()));
+    assert!(text(&place.run(&["-2", "--filter=words", "text"]).stderr).contains("from 3 on"));
+    assert!(!place.run(&["-3", "-T2", "--filter=words", "text"]).status.success());
+}
+
 /// Text begins with a pretrained model from level 6 on, unless the user does not want it.
 #[test]
 fn pretrained_text() {

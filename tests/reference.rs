@@ -89,6 +89,15 @@ fn golden_frames_of_level_3() {
 }
 
 #[test]
+fn numbered_words() {
+    let content = fs::read(golden().join("numbered.text")).unwrap();
+    for number in 3..=6 {
+        let path = golden().join(format!("numbered-{number}.smx"));
+        check(&[path.to_str().unwrap()], &content);
+    }
+}
+
+#[test]
 fn golden_messages() {
     check_messages(&ALL, 0);
     check_messages(&["records", "noise"], 1);

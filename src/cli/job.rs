@@ -357,8 +357,12 @@ pub(crate) fn compress(
     let auto = args.filter == Filtering::Auto
         && filter.is_none()
         && (ends || total.is_some_and(|total| total <= most));
+    let level = setting.level;
+    let numbers = args.pretraining && level.numbers_words();
+    let rewrites = auto && (level.unpacks() || numbers && has_words(start, level))
+        || matches!(args.filter, Filtering::Unpack | Filtering::Number);
     let mut content = Vec::new();
-    if auto || short || matches!(args.filter, Filtering::Unpack | Filtering::Number) {
+    if rewrites || short {
         // A byte more than may be, to notice what is too long.
         (&mut *input)
             .take(most.max(MOST_TO_TRY as u64) + 1)
@@ -406,7 +410,7 @@ fn ways<'a>(
         // Programs and the like have text in them.
         return vec![(content.into(), options), (content.into(), options.pretrained(true))];
     }
-    match alone && auto && level.numbers_words() {
+    match alone && auto && args.pretraining && level.numbers_words() {
         true if short => vec![(content.into(), options), numbered()],
         true if has_words(content, level) => vec![numbered()],
         _ => vec![(content.into(), options)],

@@ -1,6 +1,15 @@
 """What all parts of the model need: docs/model.md, sections 1, 5 and the rows of 12."""
 
+from pathlib import Path
+
 U32 = 0xFFFFFFFF
+
+
+def source(name):
+    """A text that is part of the format: in the repository, or beside this script."""
+    here = Path(__file__).resolve().parent
+    path = here.parent.parent / "src" / name
+    return path if path.exists() else here / name
 
 
 # 1. Notation

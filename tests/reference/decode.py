@@ -20,9 +20,10 @@ from filters import FILTERS, way_back
 from model import Model
 from packing import content_of
 from pretraining import pretrained
+from words import spelled_out
 
 U32 = 0xFFFFFFFF
-UNPACKED = 7  # the filter
+UNPACKED, WORDS = 7, 8  # filters
 
 
 class BadData(Exception):
@@ -162,13 +163,18 @@ class Header:
             if self.filter == UNPACKED:
                 if self.level < 6 or self.sync:
                     raise BadData("unpacked content below level 6, or with sync points")
+            elif self.filter == WORDS:
+                if self.level < 3 or self.sync or self.dictionary:
+                    raise BadData(
+                        "numbered words below level 3, with sync points or a dictionary"
+                    )
             elif self.filter not in FILTERS:
                 raise BadData(f"filter {self.filter} is not known")
         covered = at
         if flags & 16:
             self.code_size, at = leb128(data, at, "code size")
         self.end = at
-        self.end_flags = self.size is None or self.filter == UNPACKED
+        self.end_flags = self.size is None or self.filter in (UNPACKED, WORDS)
         # What the checksum covers: flag 4 counts as 0, the code size is left out.
         self.covered = bytearray(data[begin:covered])
         self.covered[4] &= ~16
@@ -181,7 +187,8 @@ def decode_frame(data, begin, dictionary=None):
     if header.dictionary:
         model = dictionary.model()
     else:
-        model = pretrained(header.level) if header.pretrained else Model(header.level)
+        make = pretrained if header.pretrained else Model
+        model = make(header.level, header.filter == WORDS)
     account = Account()
     content = bytearray()
     begins = [0]
@@ -197,8 +204,8 @@ def decode_frame(data, begin, dictionary=None):
         content.append(decode_byte(coder, model, account))
         account.settle(coder.settled)
     end = coder.read
-    if header.filter == UNPACKED:
-        content = content_of(content)
+    if header.filter in (UNPACKED, WORDS):
+        content = content_of(content) if header.filter == UNPACKED else spelled_out(content)
         if header.size is not None and len(content) != header.size:
             raise BadData("the content is not as long as stated")
     elif header.filter:

@@ -1,4 +1,4 @@
-"""The model: docs/model.md, sections 2 to 13.
+"""The model: docs/model.md, sections 2 to 13 and 18.
 
 Written from the document alone. Numbers in comments are its sections.
 Tables are made lazily where they are large; that changes no value.
@@ -22,6 +22,7 @@ from basics import (
 from bitmaps import Bitmaps, bitmap_bytes
 from residuals import Residuals, residual_bytes
 from state_space import Gate, StateSpace, ssm_bytes
+from words import Speller
 
 # 3. Levels
 
@@ -111,9 +112,8 @@ CONTEXTS = {
         "Order 0, Order 1, Order 2, Order 3, Word, c3, c2, Column, Quad, Echo",
     ),
     "LEAN": lists(
-        "Order 1, Order 2, Order 3, Order 4, WordPair, Word, Separators, Column, Nesting, Indent,"
-        " CellAfter",
-        "Order 1, Order 2, Order 3, Order 4, Order 5, c3, c2c3, Column, c2, Echo, Quad",
+        "Order 1, Order 2, Order 3, Order 4, WordPair, Word, Separators, Nesting, CellAfter",
+        "Order 1, Order 2, Order 3, Order 4, Order 5, c3, c2c3, Echo, Quad",
     ),
     "SWIFT": places(FULL, 19),
     "RICH": places(FULL, 21),
@@ -124,6 +124,31 @@ CONTEXTS = {
     "MANY": places(ALL, 10),
     "ALL": places(ALL, 12),
 }
+
+
+# 18. Numbered words
+WORDS_FOR_TEXT = {
+    "D": lists(
+        "Order 0, Letters 1, Letters 2, Letters 3, Indent, Word, Separators, s2, Nesting, Echo"
+    ),
+    "LEAN": lists(
+        "Letters 1, Letters 2, Letters 3, Letters 4, WordPair, Word, Separators, Nesting, s2"
+    ),
+}
+IN_PLACE = {
+    **{f"Order {n}": f"Letters {n}" for n in range(2, 8)},
+    "Indirect": "Letters 1", "Cell": "s2", "c2c3": "s2s3", "CellAfter": "ColumnPair",
+    "ColumnPair": "s1s2s3", "Order 1": "s1s2s3s4", "c2": "s3",
+}  # fmt: skip
+
+
+def contexts(name, words):
+    """The lists of the kinds of data, with numbered words or without."""
+    kinds = CONTEXTS[name]
+    if not words:
+        return kinds
+    texts = WORDS_FOR_TEXT.get(name) or [[IN_PLACE.get(n, n) for n in kinds[TEXT]]]
+    return texts + kinds[1:]
 
 
 def list_length(name):
@@ -155,6 +180,10 @@ SET_ROWS = {
 # (m, m', patience, u)
 LONG = (5, 16, 32, 4)
 THREE = [(5, 5, 32, 4), (12, 12, 32, 4), LONG]
+# With numbered words
+LONG_WORDS = (3, 16, 32, 4)
+TWO_WORDS = [(3, 3, 8, 4), LONG_WORDS]
+THREE_WORDS = [(3, 3, 32, 4), (7, 7, 32, 4), LONG_WORDS]
 
 # contexts, weight sets, final mixers, refinement, h, match models, positions, SSM, M, slot lines
 LEVELS = [
@@ -162,8 +191,8 @@ LEVELS = [
     ("B", "TWO", "One", [], 12, [(5, 16, 32, 5)], 10, None, 16, 299),
     ("C", "TWO", "One", [], 14, [(4, 16, 32, 4)], 12, None, 24, 1237),
     ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2536),
-    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 48,
-     14462),
+    ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 40,
+     15502),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 16, 14, 32), 80, 61812),
     ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("SOME", 16, 16, 32), 72, 280401),
     ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("MANY", 16, 19, 32), 88, 1098261),
@@ -480,8 +509,9 @@ class Instruction:
 class Memory:
     """What is remembered of the bytes."""
 
-    def __init__(self, level, h):
+    def __init__(self, level, h, words):
         self.level = level
+        self.speller = Speller() if words else None
         self.side = h >= 14
         self.code = level >= 5
         self.size = 1 << h
@@ -517,7 +547,12 @@ class Memory:
         return TEXT if self.text.found() else DATA
 
     def in_words(self):
-        """Section 16: from level 4, text behind a space or a letter of ASCII."""
+        """Section 16: from level 4, text behind a space or a letter of ASCII.
+
+        18: any text of numbered words.
+        """
+        if self.speller:
+            return self.kind() == TEXT
         c1 = lower(self.c(1))
         return self.level >= 4 and self.kind() == TEXT and (c1 == 32 or 97 <= c1 <= 122)
 
@@ -527,16 +562,13 @@ class Memory:
         self.pos = (self.pos + 1) & U32
         self.last = (self.last << 8 | c) & 0xFFFFFFFFFFFFFFFF
         self.c0, self.k = 1, 0
-        if self.side:
-            self.text.push(c, self.words)
-        self.push_words(c)
+        if self.speller:
+            self.push_numbered(c)
+        else:
+            self.push_text(c)
         if not self.side:
             return
         self.shapes = (self.shapes << 4 | shape(c)) & U32
-        if c in b"([{<":
-            self.brackets = (self.brackets << 8 | c) & U32
-        elif c in b")]}>":
-            self.brackets >>= 8
         self.followed[p1] = (self.followed[p1] << 8 | c) & U32
         self.push_records(c, p1)
         self.push_lines(c)
@@ -544,6 +576,30 @@ class Memory:
         self.push_cells()
         if self.code:
             self.instruction.push(c, self.c(5), self.pos)
+        if self.speller:
+            self.column = self.speller.column
+
+    def push_numbered(self, b):
+        speller = self.speller
+        if speller.part & 255:
+            self.words[0] = 0  # it had the beginning of a number
+        text = speller.read(b)
+        for c in text:
+            self.push_text(c)
+        if speller.part & 255:
+            self.words[0] = hash1(1, speller.part & 255)
+
+    def push_text(self, c):
+        """What is known of words and brackets."""
+        if self.side:
+            self.text.push(c, self.words)
+        self.push_words(c)
+        if not self.side:
+            return
+        if c in b"([{<":
+            self.brackets = (self.brackets << 8 | c) & U32
+        elif c in b")]}>":
+            self.brackets >>= 8
 
     def push_words(self, c):
         if is_letter(c):
@@ -639,6 +695,20 @@ class Contexts:
     def function(self, name):
         m, t, i = self.memory, self.memory.text, self.memory.instruction
         masks = {"nibbles": 0xF0F0F0F0F0}
+        speller = m.speller
+        symbols = {
+            "s2": 0xFFFF << 16,
+            "s3": 0xFFFF << 32,
+            "s2s3": 0xFFFFFFFF << 16,
+            "s1s2s3": (1 << 48) - 1,
+            "s1s2s3s4": (1 << 64) - 1,
+        }
+        if name in symbols:
+            symbol_mask = symbols[name]
+            return lambda s: hash64(hash1(s, speller.part), speller.symbols & symbol_mask)
+        if name.startswith("Letters "):
+            letter_mask = (1 << 8 * int(name[8:])) - 1
+            return lambda s: hash64(hash1(s, speller.part), speller.letters & letter_mask)
         if name.startswith("Order "):
             masks[name] = (1 << 8 * int(name[6:])) - 1
         elif name[0] == "c":
@@ -999,13 +1069,15 @@ class Stage:
 class Model:
     """2. Order of operations."""
 
-    def __init__(self, level):
+    def __init__(self, level, words=False):
         names, sets, finals, stages, h, matches, positions, ssm, m_inputs, lines = LEVELS[level]
+        if words:
+            matches = TWO_WORDS if level < 5 else THREE_WORDS
         n = list_length(names)
         self.level = level
-        self.memory = Memory(level, h)
+        self.memory = Memory(level, h, words)
         self.matches = [Match(form, h, positions, self.memory) for form in matches]
-        self.contexts = Contexts(CONTEXTS[names], self.memory, self.matches)
+        self.contexts = Contexts(contexts(names, words), self.memory, self.matches)
         self.slots = Slots(lines, n, map_count(level))
         self.runs = Runs(self.slots, run_count(level))
         self.residuals = Residuals(guesses(level), h, self.memory, self.matches[-1])
@@ -1013,7 +1085,7 @@ class Model:
         self.ssm = self.gate = None
         if ssm:
             rows, width, log_rows, span = ssm
-            self.rows = Contexts(CONTEXTS[rows], self.memory, self.matches)
+            self.rows = Contexts(contexts(rows, words), self.memory, self.matches)
             self.ssm = StateSpace(width, 1 << log_rows, span)
             self.gate = Gate(width, len(SETS[sets]))
         weights, share = first_weights(level, n, len(matches), len(SETS[sets]))

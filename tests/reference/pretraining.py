@@ -1,28 +1,33 @@
 """Pretraining: docs/format.md, section 12."""
 
 import zlib
-from pathlib import Path
 
+from basics import source
 from model import Model
+from words import numbered
 
-TEXT = Path(__file__).resolve().parents[2] / "src" / "pretraining.txt"
+TEXT = source("pretraining.txt")
 SMALL = 45832  # bytes that levels 6 and 7 read
 
 
-def text_of(level):
+def text_of(level, words):
+    """With numbered words, each part is numbered by itself."""
     text = TEXT.read_bytes()
     if len(text) != 109373 or zlib.crc32(text) != 0x0F452FF0:
         raise ValueError(f"{TEXT} is another text")
-    return text[:SMALL] if level < 8 else text[SMALL:] + text[:SMALL]
+    parts = [text[:SMALL]] if level < 8 else [text[SMALL:], text[:SMALL]]
+    return b"".join([numbered(part) for part in parts] if words else parts)
 
 
-def pretrained(level):
+def pretrained(level, words=False):
     """The model that has read the text."""
-    model = Model(level)
-    for byte in text_of(level):
+    model = Model(level, words)
+    for byte in text_of(level, words):
         for k in range(7, -1, -1):
             model.learn(byte >> k & 1)
     limit_counts(model)
+    if words:
+        model.memory.speller.begin()
     return model
 
 

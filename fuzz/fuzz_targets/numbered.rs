@@ -1,0 +1,67 @@
+//! Numbered words that were made up: refused, or spelled out to what both sides agree on,
+//! which can be numbered and spelled out again.
+#![no_main]
+
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use statesmix::{
+    AnyLevel, Encoder, Error, Heap, Level, Options, Status, decompress_limited, number_words,
+};
+
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    /// What is a word's number, a mark, or else the byte.
+    pieces: Vec<(u8, u8)>,
+    text: &'a [u8],
+}
+
+impl Input<'_> {
+    fn numbered(&self) -> Vec<u8> {
+        let piece = |&(kind, byte): &(u8, u8)| match kind % 6 {
+            0 => vec![1 + byte % 8],
+            1 => vec![19 + byte % 13, 128 | byte],
+            2 => vec![0x7F, 1 + byte % 8],
+            3 => vec![b' '],
+            4 => vec![0, byte],
+            _ => vec![byte],
+        };
+        self.pieces.iter().flat_map(piece).chain(self.text.iter().copied()).collect()
+    }
+}
+
+fn encode(numbered: &[u8]) -> Result<(Vec<u8>, u64), Error> {
+    let options = Options::new(LEVEL).numbered();
+    let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
+    let (mut frame, mut room, mut rest) = (Vec::new(), [0; 4096], numbered);
+    while !rest.is_empty() {
+        let progress = encoder.encode(rest, &mut room)?;
+        rest = &rest[progress.consumed..];
+        frame.extend_from_slice(&room[..progress.produced]);
+    }
+    loop {
+        let progress = encoder.finish(&mut room)?;
+        frame.extend_from_slice(&room[..progress.produced]);
+        if progress.status == Status::Done {
+            return Ok((frame, encoder.content_bytes()));
+        }
+    }
+}
+
+const LEVEL: Level = Level::new(3).unwrap();
+
+fuzz_target!(|input: Input| {
+    let numbered = input.numbered();
+    if numbered.len() > 20_000 {
+        return;
+    }
+    let (frame, len) = match encode(&numbered) {
+        Ok(made) => made,
+        Err(error) => return assert_eq!(error, Error::Corrupt),
+    };
+    let content = decompress_limited(&frame, LEVEL, len).unwrap();
+    assert_eq!(content.len() as u64, len);
+    let numbered = number_words(&content);
+    assert!(numbered.len() <= 2 * content.len());
+    let (frame, len) = encode(&numbered).unwrap();
+    assert_eq!(decompress_limited(&frame, LEVEL, len).as_ref(), Ok(&content));
+});
