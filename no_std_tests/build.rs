@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use statesmix::{AnyLevel, Dictionary, Heap, Level, unpack};
+use statesmix::{AnyLevel, Dictionary, Heap, Level, number_words, unpack};
 
 /// The highest level that has a dictionary here; they lie in flash.
 const PRIMED: u8 = 3;
@@ -89,6 +89,11 @@ fn main() {
             let made = primed(level, &fs::read(golden.join("text.content")).unwrap());
             writeln!(code, "check.primed::<statesmix::{model}>({level}, {made});").unwrap();
         }
+        // The lowest level with numbered words.
+        if level == 3 {
+            let made = numbered(&golden);
+            writeln!(code, "check.numbered::<statesmix::{model}>({level}, {made});").unwrap();
+        }
         // The lowest level that packs again, and that can be pretrained.
         if any && level == 6 {
             let made = unpacked(&golden);
@@ -108,6 +113,14 @@ fn unpacked(golden: &Path) -> String {
     let to = Path::new(&env::var("OUT_DIR").unwrap()).join("unpacked");
     fs::write(&to, unpack(&fs::read(&packed).unwrap(), 1 << 20).unwrap()).unwrap();
     format!("include_bytes!({packed:?}), include_bytes!({to:?}), include_bytes!({frame:?})")
+}
+
+/// A text, with its words numbered, and its frame; as code.
+fn numbered(golden: &Path) -> String {
+    let (text, frame) = (golden.join("numbered.text"), golden.join("numbered-3.smx"));
+    let to = Path::new(&env::var("OUT_DIR").unwrap()).join("numbered");
+    fs::write(&to, number_words(&fs::read(&text).unwrap())).unwrap();
+    format!("include_bytes!({text:?}), include_bytes!({to:?}), include_bytes!({frame:?})")
 }
 
 /// A dictionary made of half of the lines, and messages of the others as the host

@@ -111,8 +111,8 @@ pub(crate) trait ModelCore: Sized {
     /// is no burden on firmware.
     const PRETRAINS: bool;
     /// Makes it a fresh one of `level` in zeroed `memory`, for text with numbered
-    /// words or for any content. Apart from [`Self::BLANK`], so that the model is made where it stays: it is large,
-    /// and each move of it would take as much stack again.
+    /// words or for any content. Apart from [`Self::BLANK`], so that the model is made
+    /// where it stays: it is large, and each move of it would take as much stack again.
     fn start(&mut self, level: Level, numbered: bool, memory: &mut [u8]);
     /// Shows `carry`, between two bytes, the numbers that a model is beside its
     /// memory, and takes what it returns for them.

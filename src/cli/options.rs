@@ -240,10 +240,10 @@ pub(crate) const GROUPS: &[(&str, &[Opt])] = &[
                 Id::NoPretraining,
                 "",
                 &["no-pretraining"],
-                "begin with a model that knows nothing. Otherwise, from -6 on and without a \
-                 dictionary, what looks like text begins with one that has read a text built \
-                 into the program; so does each frame from a --frame-size of 64 KiB on, and a \
-                 short FILE of another kind where that helps",
+                "begin with a model that knows nothing, and no words of English either. \
+                 Otherwise, from -6 on and without a dictionary, what looks like text begins \
+                 with one that has read a text built into the program; so does each frame from \
+                 a --frame-size of 64 KiB on, and a short FILE of another kind where that helps",
             )
             .env(),
             Opt::new(

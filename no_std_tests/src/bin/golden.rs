@@ -158,6 +158,18 @@ impl Check {
         println!("unpacked {number} bytes {encoded}");
     }
 
+    /// Spells numbered words out, as encoder and as decoder.
+    #[allow(dead_code)] // likewise
+    #[inline(never)]
+    fn numbered<M: Model>(&mut self, number: u8, text: &[u8], numbered: &[u8], frame: &[u8]) {
+        let level = Level::new(number).unwrap();
+        let decoded = decode::<M>(level, self.memory, frame, text);
+        let options = Options::new(level).content_size(text.len() as u64).numbered();
+        let encoded = encode::<M>(options, self.memory, numbered, frame);
+        assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
+        println!("numbered {number} bytes {encoded}");
+    }
+
     /// A frame that begins with a pretrained model.
     #[allow(dead_code)] // likewise
     #[inline(never)]
