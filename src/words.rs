@@ -382,7 +382,7 @@ fn number_of(word: &[u8]) -> Option<(usize, [u8; 2], usize)> {
 ///
 /// ```
 /// # use statesmix::number_words;
-/// assert_eq!(number_words(b"The way of the world").len(), 9);
+/// assert_eq!(number_words(b"The way of the world").len(), 8);
 /// ```
 #[cfg(feature = "alloc")]
 #[must_use]
