@@ -143,3 +143,22 @@ impl<T: std::io::Write> std::io::Write for Slow<T> {
         self.inner.flush()
     }
 }
+
+/// A frame of what is given to the encoder as rewritten content, and the bytes of content
+/// that it stands for.
+pub fn encode_rewritten(options: Options, given: &[u8]) -> Result<(Vec<u8>, u64), Error> {
+    let mut encoder = Encoder::<_>::new(options, Heap::new())?;
+    let (mut frame, mut room, mut rest) = (Vec::new(), [0; 4096], given);
+    while !rest.is_empty() {
+        let progress = encoder.encode(rest, &mut room)?;
+        rest = &rest[progress.consumed..];
+        frame.extend_from_slice(&room[..progress.produced]);
+    }
+    loop {
+        let progress = encoder.finish(&mut room)?;
+        frame.extend_from_slice(&room[..progress.produced]);
+        if progress.status == Status::Done {
+            return Ok((frame, encoder.content_bytes()));
+        }
+    }
+}

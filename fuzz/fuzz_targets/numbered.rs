@@ -2,11 +2,12 @@
 //! which can be numbered and spelled out again.
 #![no_main]
 
+mod common;
+
+use common::encode_rewritten;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use statesmix::{
-    AnyLevel, Encoder, Error, Heap, Level, Options, Status, decompress_limited, number_words,
-};
+use statesmix::{Error, Level, Options, decompress_limited, number_words};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -30,21 +31,7 @@ impl Input<'_> {
 }
 
 fn encode(numbered: &[u8]) -> Result<(Vec<u8>, u64), Error> {
-    let options = Options::new(LEVEL).numbered();
-    let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
-    let (mut frame, mut room, mut rest) = (Vec::new(), [0; 4096], numbered);
-    while !rest.is_empty() {
-        let progress = encoder.encode(rest, &mut room)?;
-        rest = &rest[progress.consumed..];
-        frame.extend_from_slice(&room[..progress.produced]);
-    }
-    loop {
-        let progress = encoder.finish(&mut room)?;
-        frame.extend_from_slice(&room[..progress.produced]);
-        if progress.status == Status::Done {
-            return Ok((frame, encoder.content_bytes()));
-        }
-    }
+    encode_rewritten(Options::new(LEVEL).numbered(), numbered)
 }
 
 const LEVEL: Level = Level::new(3).unwrap();

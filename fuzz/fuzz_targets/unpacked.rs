@@ -2,11 +2,12 @@
 //! on, which can be unpacked and packed again.
 #![no_main]
 
+mod common;
+
+use common::encode_rewritten;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use statesmix::{
-    AnyLevel, Encoder, Error, Heap, Level, Options, Status, decompress_limited, unpack,
-};
+use statesmix::{Error, Level, Options, decompress_limited, unpack};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -42,21 +43,7 @@ impl Input<'_> {
 }
 
 fn encode(unpacked: &[u8]) -> Result<(Vec<u8>, u64), Error> {
-    let options = Options::new(Level::DEFAULT).unpacked();
-    let mut encoder = Encoder::<_, AnyLevel>::new(options, Heap::new())?;
-    let (mut frame, mut room, mut rest) = (Vec::new(), [0; 4096], unpacked);
-    while !rest.is_empty() {
-        let progress = encoder.encode(rest, &mut room)?;
-        rest = &rest[progress.consumed..];
-        frame.extend_from_slice(&room[..progress.produced]);
-    }
-    loop {
-        let progress = encoder.finish(&mut room)?;
-        frame.extend_from_slice(&room[..progress.produced]);
-        if progress.status == Status::Done {
-            return Ok((frame, encoder.content_bytes()));
-        }
-    }
+    encode_rewritten(Options::new(Level::DEFAULT).unpacked(), unpacked)
 }
 
 fuzz_target!(|input: Input| {
