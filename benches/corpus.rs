@@ -290,7 +290,7 @@ fn ways(level: Level, path: &Path) -> Result<Vec<(Option<Vec<u8>>, Options)>> {
     }
     let start = &head[..head.len().min(MOST_TO_TRY)];
     let percent = if level.pretrains() { 70 } else { 80 };
-    let has_words = number_words(start).len() * 100 <= start.len() * percent;
+    let has_words = number_words(start).len() * 100 < start.len() * percent;
     let mut ways = Vec::new();
     if level.numbers_words() && (short || has_words) {
         ways.push((Some(number_words(&fs::read(path)?)), options.numbered()));

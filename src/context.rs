@@ -224,7 +224,7 @@ impl Recent {
     }
 
     /// [`Self::hash`] where there may be a `speller`.
-    #[inline(never)] // one for all levels
+    #[inline(always)]
     pub(crate) fn hash_spelled(
         &self,
         context: Context,

@@ -46,7 +46,7 @@ const FIRST: [u8; 26] = [
     0xFA, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF,
 ];
 const SECONDS: usize = 190;
-const _: () = assert!(WORDS <= FIRST.len() * SECONDS);
+const _: () = assert!(WORDS == FIRST.len() * SECONDS);
 
 /// What a byte of numbered text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,17 +204,13 @@ impl Speller {
         }
         if part & 0xFF != 0 {
             self.part = 0;
-            let Class::First(first) = self::class(part as u8) else {
-                return;
-            };
-            let number =
-                second(byte).map(|second| usize::from(first) * SECONDS + usize::from(second));
-            let Some(number) = number.filter(|&number| number < WORDS) else {
+            let (Class::First(first), Some(second)) = (self::class(part as u8), second(byte))
+            else {
                 self.failed = true;
                 return;
             };
             self.symbols = self.symbols << 16 | u64::from(part & 0xFF) << 8 | u64::from(byte);
-            let word = word(number);
+            let word = word(usize::from(first) * SECONDS + usize::from(second));
             return self.word(word.letters(), part);
         }
         // A number is all that may follow the mark of a capital.
@@ -352,7 +348,8 @@ fn longest(mut word: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// Bytes of the number of the longest known beginning of `word`, and its letters.
+/// The number of `word`, if it is one of the short ones, or else of the longest beginning
+/// of it that the list has: how many bytes, these, and how many letters they stand for.
 fn number_of(word: &[u8]) -> Option<(usize, [u8; 2], usize)> {
     const SECOND: [u8; SECONDS] = {
         let mut bytes = [0; SECONDS];
@@ -409,9 +406,8 @@ pub(crate) fn number(content: &[u8], mut emit: impl FnMut(u8)) {
         if is_name {
             begin[0] = begin[0].to_ascii_lowercase();
         }
-        // A short word is known as a whole only.
-        match number_of(begin).filter(|_| len > 0) {
-            Some((bytes, number, known)) if bytes == 2 || known == len => {
+        match number_of(begin) {
+            Some((bytes, number, known)) => {
                 if is_name {
                     emit(CAPITAL);
                 }
@@ -420,12 +416,15 @@ pub(crate) fn number(content: &[u8], mut emit: impl FnMut(u8)) {
                 whole = known == len;
                 rest = after_word;
             }
-            _ if len > 0 && after_space.len() == rest.len() => {
+            None if len > 0 => {
+                if after_space.len() < rest.len() {
+                    emit(b' ');
+                }
                 letters.iter().for_each(|&byte| emit(byte));
                 whole = false;
                 rest = after_word;
             }
-            _ => {
+            None => {
                 if class(*byte) != Class::Plain {
                     emit(ESCAPE);
                 }

@@ -97,7 +97,7 @@ fn whatever_it_is_comes_back() {
 }
 
 #[test]
-fn english_takes_fewer_bytes_and_less_time() {
+fn english_takes_fewer_bytes() {
     let numbered = number_words(ENGLISH);
     assert!(numbered.len() * 2 < ENGLISH.len(), "{} of {}", numbered.len(), ENGLISH.len());
     for number in 3..=6 {

@@ -357,22 +357,46 @@ pub(crate) fn compress(
     let auto = args.filter == Filtering::Auto
         && filter.is_none()
         && (ends || total.is_some_and(|total| total <= most));
-    let level = setting.level;
-    let numbers = args.pretraining && level.numbers_words();
-    let rewrites = auto && (level.unpacks() || numbers && has_words(start, level))
-        || matches!(args.filter, Filtering::Unpack | Filtering::Number);
+    let (level, alone) = (setting.level, setting.dictionary.is_none());
+    let room = (level.unpacks() && (auto || args.filter == Filtering::Unpack))
+        .then_some(MOST_UNPACKED.min(spare) as usize);
+    let forced = args.filter == Filtering::Number;
+    let numbers = forced
+        || auto
+            && args.pretraining
+            && alone
+            && level.numbers_words()
+            && (short || has_words(start, level));
+    // Programs and the like have text in them.
+    let pretrains = short
+        && args.pretraining
+        && alone
+        && level.pretrains()
+        && !forced
+        && options != options.pretrained(true);
     let mut content = Vec::new();
-    if rewrites || short {
+    if room.is_some() || numbers || pretrains {
         // A byte more than may be, to notice what is too long.
-        (&mut *input)
-            .take(most.max(MOST_TO_TRY as u64) + 1)
-            .read_to_end(&mut content)
-            .map_err(Fault::Read)?;
-        if content.len() as u64 <= most || short {
-            let ways =
-                ways(&content, options, auto, args, setting, MOST_UNPACKED.min(spare) as usize);
-            return encode_best(&ways, content.len() as u64, setting.dictionary, output, meter);
-        }
+        (&mut *input).take(most + 1).read_to_end(&mut content).map_err(Fault::Read)?;
+    }
+    let len = content.len() as u64;
+    if len > 0 && len <= most {
+        let plain = || (Cow::from(&content[..]), options);
+        let numbered = || (number_words(&content).into(), options.numbered());
+        let ways = match room.and_then(|room| unpack(&content, room)) {
+            Some(unpacked) => {
+                let mut options = options.unpacked();
+                if args.pretraining {
+                    options = options.pretrained_for(&unpacked);
+                }
+                vec![(unpacked.into(), options)]
+            }
+            None if pretrains => vec![plain(), (plain().0, options.pretrained(true))],
+            None if numbers && short && !forced => vec![plain(), numbered()],
+            None if numbers => vec![numbered()],
+            None => vec![plain()],
+        };
+        return encode_best(&ways, len, setting.dictionary, output, meter);
     }
     let input = &mut content.chain(input);
     codec::encode(input, output, options, setting.dictionary, meter, &|read| read)
@@ -381,46 +405,10 @@ pub(crate) fn compress(
 /// What an encoder can be given for a content, with the options that say what it is.
 type Way<'a> = (Cow<'a, [u8]>, Options);
 
-/// What is worth trying on a whole `content`: as it is, unpacked into at most `room`
-/// bytes, with numbered words, with or without pretraining.
-fn ways<'a>(
-    content: &'a [u8],
-    options: Options,
-    auto: bool,
-    args: &Args,
-    setting: Setting,
-    room: usize,
-) -> Vec<Way<'a>> {
-    let (level, short) = (setting.level, content.len() <= MOST_TO_TRY);
-    if level.unpacks()
-        && (auto || args.filter == Filtering::Unpack)
-        && let Some(unpacked) = unpack(content, room)
-    {
-        let options = options.unpacked();
-        let options = if args.pretraining { options.pretrained_for(&unpacked) } else { options };
-        return vec![(unpacked.into(), options)];
-    }
-    let numbered = || (number_words(content).into(), options.numbered());
-    if args.filter == Filtering::Number {
-        return vec![numbered()];
-    }
-    let alone = setting.dictionary.is_none();
-    let is_text = options == options.pretrained(true);
-    if alone && short && !is_text && args.pretraining && level.pretrains() {
-        // Programs and the like have text in them.
-        return vec![(content.into(), options), (content.into(), options.pretrained(true))];
-    }
-    match alone && auto && args.pretraining && level.numbers_words() {
-        true if short => vec![(content.into(), options), numbered()],
-        true if has_words(content, level) => vec![numbered()],
-        _ => vec![(content.into(), options)],
-    }
-}
-
 /// Whether numbering the words of `content` is worth it at `level`.
 fn has_words(content: &[u8], level: Level) -> bool {
     let start = &content[..content.len().min(MOST_TO_TRY)];
-    number_words(start).len() * 100 <= start.len() * numbered_percent(level)
+    number_words(start).len() * 100 < start.len() * numbered_percent(level)
 }
 
 /// Compresses a content of `len` bytes in each of these ways, and writes what takes fewest

@@ -145,29 +145,37 @@ impl Check {
 }
 
 impl Check {
-    /// Packs unpacked content again, as encoder and as decoder. Prints `unpacked L
-    /// bytes N`: those of the frame.
+    /// Packs unpacked content again, as encoder and as decoder.
     #[allow(dead_code)] // where no level that can do it is checked
-    #[inline(never)]
     fn unpacked<M: Model>(&mut self, number: u8, packed: &[u8], unpacked: &[u8], frame: &[u8]) {
-        let level = Level::new(number).unwrap();
-        let decoded = decode::<M>(level, self.memory, frame, packed);
-        let options = Options::new(level).content_size(packed.len() as u64).unpacked();
-        let encoded = encode::<M>(options, self.memory, unpacked, frame);
-        assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
-        println!("unpacked {number} bytes {encoded}");
+        self.rewritten::<M>("unpacked", number, Options::unpacked, packed, unpacked, frame);
     }
 
-    /// Spells numbered words out, as encoder and as decoder.
+    /// Spells numbered words out, likewise.
+    #[allow(dead_code)] // likewise
+    fn numbered<M: Model>(&mut self, number: u8, text: &[u8], numbered: &[u8], frame: &[u8]) {
+        self.rewritten::<M>("numbered", number, Options::numbered, text, numbered, frame);
+    }
+
+    /// A frame of a content for which the encoder is given something else. Prints `WHAT L
+    /// bytes N`: those of the frame.
     #[allow(dead_code)] // likewise
     #[inline(never)]
-    fn numbered<M: Model>(&mut self, number: u8, text: &[u8], numbered: &[u8], frame: &[u8]) {
+    fn rewritten<M: Model>(
+        &mut self,
+        what: &str,
+        number: u8,
+        rewritten: fn(Options) -> Options,
+        content: &[u8],
+        given: &[u8],
+        frame: &[u8],
+    ) {
         let level = Level::new(number).unwrap();
-        let decoded = decode::<M>(level, self.memory, frame, text);
-        let options = Options::new(level).content_size(text.len() as u64).numbered();
-        let encoded = encode::<M>(options, self.memory, numbered, frame);
+        let decoded = decode::<M>(level, self.memory, frame, content);
+        let options = rewritten(Options::new(level).content_size(content.len() as u64));
+        let encoded = encode::<M>(options, self.memory, given, frame);
         assert_eq!((decoded, encoded), (frame.len(), frame.len()), "length of the frame");
-        println!("numbered {number} bytes {encoded}");
+        println!("{what} {number} bytes {encoded}");
     }
 
     /// A frame that begins with a pretrained model.
