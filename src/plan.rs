@@ -232,6 +232,9 @@ pub(crate) struct SsmPlan {
     pub(crate) width: usize,
     /// Embedding rows that the hashed contexts share.
     pub(crate) rows: usize,
+    /// Whether rows belong to one context at a time. Where many have to share few, they
+    /// would be emptied all the time.
+    pub(crate) checked: bool,
     /// Bytes of truncated backpropagation.
     pub(crate) span: usize,
     /// Contexts beside the last byte.
@@ -245,6 +248,7 @@ impl SsmPlan {
         ssm::Shape {
             width: self.width,
             rows: self.rows,
+            checked: self.checked,
             contexts: self.contexts.len(),
             span: self.span,
         }
@@ -441,7 +445,7 @@ const FULL: &[ByKind] = &[
     [TwoAbove, WordTriple, WordTriple],
 ];
 
-/// Contexts of the state space model beside the last byte from level 8, likewise.
+/// Contexts of the state space model beside the last byte from level 6, likewise.
 const ALL_ROWS: &[ByKind] = &[
     [Order(2); 3],
     [Order(3); 3],
@@ -451,15 +455,14 @@ const ALL_ROWS: &[ByKind] = &[
     [Sparse(0xFF_FF00); 3],
     [Column, Column, Registers],
     [Outline, Sparse(0xF0_F0F0_F0F0), Sparse(0xF0_F0F0_F0F0)],
-    // From level 7.
+    // From level 6.
     [LastWord, Sparse(0xFF00_0000), Instruction(2)],
     [Order(6); 3],
-    // From level 8.
     [WordPair, Sparse(0xFF_0000), Instruction(0)],
     [Above, Above, Opcodes],
 ];
 
-/// Those of levels 4 to 6.
+/// Those of levels 4 and 5.
 const SOME_ROWS: &[ByKind] = ALL_ROWS.split_at(8).0;
 
 /// Contexts for text with numbered words: those for text, but of letters and symbols in
@@ -565,7 +568,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         width: usize,
         rows: usize,
     ) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts });
+        plan.ssm = Some(SsmPlan { width, rows, checked: width > 16, span: 32, contexts });
         plan.words = Some(WordsPlan {
             contexts: SPELLED.split_at(plan.contexts.len()).0,
             rows: SPELLED_ROWS.split_at(contexts.len()).0,
@@ -664,7 +667,13 @@ pub(crate) const LEVELS: [Plan; 10] = {
             guesses: GUESSES.split_at(4).0,
             quiet_in_words: false,
             bitmaps: &[10],
-            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
+            ssm: Some(SsmPlan {
+                width: 16,
+                rows: 1 << 11,
+                checked: false,
+                span: 16,
+                contexts: FEW_ROWS,
+            }),
             words: Some(WordsPlan {
                 contexts: &[
                     Order(0),
@@ -706,7 +715,13 @@ pub(crate) const LEVELS: [Plan; 10] = {
             guesses: GUESSES,
             quiet_in_words: true,
             bitmaps: &[10, 13, 13],
-            ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
+            ssm: Some(SsmPlan {
+                width: 16,
+                rows: 1 << 13,
+                checked: false,
+                span: 32,
+                contexts: SOME_ROWS,
+            }),
             words: Some(WordsPlan {
                 contexts: &[
                     Letters(1),
@@ -724,12 +739,12 @@ pub(crate) const LEVELS: [Plan; 10] = {
             }),
         },
         with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 16, 1 << 14),
-        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), SOME_ROWS, 16, 1 << 16),
+        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), ALL_ROWS, 48, 1 << 15),
         with_ssm(
             with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
-            ALL_ROWS.split_at(10).0,
-            16,
-            1 << 19,
+            ALL_ROWS,
+            48,
+            1 << 18,
         ),
         with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
         with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! x = sum over contexts of row[hash]                 the embedding
-//! u = bias + byte_row[c1] + (0, x, 0) + P [x, f']    u_a, u_c, u_o; f' is the last f
+//! u = bias + byte_row[c1] + (P_a f', x, P_o [x, f'])  u_a, u_c, u_o; f' is the last f
 //! a = sigmoid(u_a)   c = tanh(u_c)   g = u_o sigmoid(u_o)
 //! h = a h + (1 - a) c                                the state
 //! y = h g     f = y / rms(y)                         the features
@@ -26,6 +26,7 @@ mod tests;
 mod train;
 
 use crate::logistic::{STRETCH_MAX, squash};
+use crate::ngram::PHI;
 use numbers::{
     bits, dot, load, load_pairs, magnitude, narrow_dot, read, sigmoid, store, store_pairs, write,
 };
@@ -41,6 +42,9 @@ pub(crate) const INPUTS: usize = 2;
 
 /// Most contexts beside the last byte.
 pub(crate) const MAX_CONTEXTS: usize = 16;
+
+/// Bytes of the check of an embedding row that has one.
+const CHECK: usize = 2;
 
 /// Rows of the last byte's own table.
 const BYTE_ROWS: usize = 256;
@@ -65,8 +69,10 @@ const SCALES: usize = 8;
 pub(crate) struct Shape {
     /// Channels, a multiple of [`LANES`] up to 128.
     pub(crate) width: usize,
-    /// Rows that all contexts but the last byte share.
+    /// Rows that all contexts but the last byte share, an even number.
     pub(crate) rows: usize,
+    /// Whether a row belongs to one context at a time.
+    pub(crate) checked: bool,
     /// Contexts beside the last byte.
     pub(crate) contexts: usize,
     /// Bytes between two updates of the rows, even.
@@ -74,9 +80,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Bytes of an embedding row: a vector, then visits and mean square.
+    /// Bytes of an embedding row: a vector, visits and mean square, then the check.
     const fn row(&self) -> usize {
-        self.width * 2 + 4
+        self.width * 2 + 4 + self.check()
+    }
+
+    /// Bytes of the check of an embedding row.
+    const fn check(&self) -> usize {
+        if self.checked { CHECK } else { 0 }
     }
 
     /// Bytes of a row of the last byte: the same with three vectors.
@@ -94,15 +105,20 @@ impl Shape {
         self.width * 2 + 4
     }
 
-    /// Bytes of the projections: `P`, as rows and as columns, and the mean
-    /// squares of its gradient.
+    /// Bytes of `P_a` and `P_o`: three square matrices.
+    const fn weights(&self) -> usize {
+        3 * self.width * self.width * 2
+    }
+
+    /// Bytes of the projections: `P_a` and `P_o`, as rows and as columns, and the mean
+    /// squares of their gradients.
     const fn projections(&self) -> usize {
-        2 * self.width * self.width * 6 * 2 + self.width * 6 * 4
+        2 * self.weights() + 3 * self.width * 4
     }
 
     /// Bytes of the inputs and gradients of the projections over a span.
     const fn pairs(&self) -> usize {
-        self.span * self.width * (2 + 3) * 2
+        self.span * self.width * (2 + 2) * 2
     }
 
     /// Bytes of the whole model.
@@ -127,7 +143,7 @@ struct Parts<'a> {
     projections: &'a mut [u8],
     /// Inputs of the projections in the span, Q9, those of two steps interleaved.
     inputs: &'a mut [u8],
-    /// Gradients of u in the span, interleaved likewise.
+    /// Gradients of u_a and u_o in the span, interleaved likewise.
     gradients: &'a mut [u8],
     steps: &'a mut [u8],
     byte_rows: &'a mut [u8],
@@ -141,7 +157,7 @@ fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
     let (features, rest) = rest.split_at_mut(shape.width * 2);
     let (projections, rest) = rest.split_at_mut(shape.projections());
     let (inputs, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
-    let (gradients, rest) = rest.split_at_mut(shape.span * shape.width * 3 * 2);
+    let (gradients, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
     let (steps, rest) = rest.split_at_mut(shape.span * shape.step());
     let (byte_rows, rows) = rest.split_at_mut(BYTE_ROWS * shape.byte_row());
     Parts { head, state, features, projections, inputs, gradients, steps, byte_rows, rows }
@@ -181,7 +197,8 @@ pub(crate) fn settle(shape: &Shape, memory: &mut [u8]) {
         let n = u16::from_le_bytes([visits[0], visits[1]]).min(1000);
         visits.copy_from_slice(&n.to_le_bytes());
     }
-    let rows = parts.rows.chunks_exact_mut(shape.row());
+    let rows =
+        parts.rows.chunks_exact_mut(shape.row()).map(|row| row.split_at_mut(shape.row() - CHECK).0);
     for row in parts.byte_rows.chunks_exact_mut(shape.byte_row()).chain(rows) {
         if let Some(meta) = row.last_chunk_mut() {
             train::settle(meta, 50);
@@ -217,8 +234,8 @@ impl Ssm {
     }
 
     /// Picks the rows of the step: `byte` is the last one, `hashes` are the
-    /// contexts. The rows are touched, so that the cache misses overlap with
-    /// each other and with what the caller does before [`Self::start_byte`].
+    /// contexts. A context that has none in its pair gets the less visited one. The
+    /// pairs are touched, so that the cache misses overlap with each other.
     #[inline]
     pub(crate) fn pick(&mut self, shape: &Shape, byte: u8, hashes: &[u32], memory: &mut [u8]) {
         let parts = parts(shape, memory);
@@ -226,16 +243,23 @@ impl Ssm {
         let step = &mut parts.steps[self.step * size..][..size];
         let indices = step[shape.width * 2 * KEPT + SCALES..].as_chunks_mut::<4>().0;
         indices[0] = u32::from(byte).to_le_bytes();
+        let (rows, size) = (shape.rows as u64, shape.row());
         let mut touched = 0;
         for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
-            let hash = hash.wrapping_mul(0x9E37_79B1);
-            let row = ((u64::from(hash) * shape.rows as u64) >> 32) as usize;
+            let row = (u64::from(hash.wrapping_mul(PHI)) * rows) >> 32;
             *index = (row as u32).to_le_bytes();
-            for line in parts.rows[row * shape.row()..][..shape.row()].chunks(64) {
+            for line in parts.rows[row as usize * size..][..size].chunks(64) {
                 touched ^= line[0];
             }
         }
         core::hint::black_box(touched);
+        if shape.checked {
+            for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
+                let pair = u32::from_le_bytes(*index) & !1;
+                let rows = &mut parts.rows[pair as usize * size..][..2 * size];
+                *index = (pair + find_row(rows, check(hash))).to_le_bytes();
+            }
+        }
     }
 
     /// Takes note of the bit predicted last; `p` is what all models together
@@ -280,11 +304,15 @@ impl Ssm {
             |x: i16, shift: u32| (x.saturating_add(1 << (shift - 1)) >> shift).clamp(-4095, 4095);
         let last = read::<E>(parts.features);
         let input = [x.map(|x| narrow(x, 3)), last.map(|f| narrow(f, 1))];
-        for (u, p) in u.as_flattened_mut().iter_mut().zip(parts.projections.chunks_exact(E * 2 * 2))
-        {
-            let sum = narrow_dot::<5>(p, input.as_flattened()); // Q18
-            *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
-        }
+        let (p_a, p_o) = parts.projections[..shape.weights()].split_at(E * E * 2);
+        let projected = |u: &mut [i16], p: &[u8], input: &[i16]| {
+            for (u, p) in u.iter_mut().zip(p.chunks_exact(input.len() * 2)) {
+                let sum = narrow_dot::<5>(p, input); // Q18
+                *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
+            }
+        };
+        projected(&mut u[0], p_a, &input[1]);
+        projected(&mut u[2], p_o, input.as_flattened());
         let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
         interleave(pair, input.as_flattened(), self.step % 2);
 
@@ -420,6 +448,32 @@ impl Ssm {
             self.spans = self.spans.saturating_add(1);
         }
     }
+}
+
+/// What tells contexts of a pair of rows apart; never 0, as in a fresh row.
+fn check(hash: u32) -> u16 {
+    hash.wrapping_mul(PHI) as u16 | 1
+}
+
+/// Which of a pair of rows has this check. If none has, the one with fewer visits is
+/// emptied for it, and the other loses an eighth of its visits: or what is of no use
+/// any more would stay.
+fn find_row(rows: &mut [u8], check: u16) -> u32 {
+    let (first, second) = rows.split_at_mut(rows.len() / 2);
+    let check = check.to_le_bytes();
+    if first.ends_with(&check) {
+        return 0;
+    }
+    if second.ends_with(&check) {
+        return 1;
+    }
+    let [a, b] = [&*first, &*second].map(train::visits);
+    let (which, row, other) = if a <= b { (0, first, second) } else { (1, second, first) };
+    let end = row.len() - CHECK;
+    row[..end].fill(0);
+    row[end..].copy_from_slice(&check);
+    train::forget(other);
+    which
 }
 
 /// Notes a visit to a node of the head, moves its bias, and returns the step of

@@ -6,7 +6,8 @@ use super::numbers::{
     store, store_pairs,
 };
 use super::{
-    BY_U, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP, interleave,
+    BY_U, CHECK, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP,
+    interleave,
 };
 use wide::{i16x8, i32x4, i32x8};
 
@@ -14,7 +15,9 @@ use wide::{i16x8, i32x4, i32x8};
 pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Parts) {
     let mut carry = [0i32; E]; // of h, Q18
     let mut back = [0i32; E]; // of f, by way of the next step's projections, Q24
-    let columns = &parts.projections[E * E * 12..][..E * E * 12];
+    // For x those of P_o; for f' those of P_a and P_o.
+    let columns = &parts.projections[shape.weights()..][..shape.weights()];
+    let (columns_x, columns_f) = columns.split_at(E * E * 2);
     for (number, step) in parts.steps.chunks_exact_mut(shape.step()).enumerate().rev() {
         let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
         let kept = kept.as_chunks::<CHUNK>().0;
@@ -101,24 +104,24 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             }
             out
         });
-        let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
-        interleave(gradients, du.as_flattened(), number % 2);
+        let projected = [du[0], du[2]];
+        let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
+        interleave(gradients, projected.as_flattened(), number % 2);
         rest[5] = if quiet { 0 } else { exponent as u8 };
         if quiet {
             continue;
         }
 
         // Through the projections, on 12 bits.
-        let narrow = du.map(|du| du.map(|du| du >> 2));
-        let mut sums =
-            columns.chunks_exact(E * 6).map(|c| narrow_dot::<5>(c, narrow.as_flattened()));
+        let narrow = projected.map(|du| du.map(|du| du >> 2));
         let mut or = 0;
-        let dx: [i32; E] = core::array::from_fn(|i| {
-            let dx = i32::from(du[1][i]) + (sums.next().unwrap_or(0) >> 7);
-            or |= magnitude(dx);
-            dx
-        });
-        for (back, sum) in back.iter_mut().zip(sums) {
+        let mut dx = [0; E];
+        for ((dx, &du), column) in dx.iter_mut().zip(&du[1]).zip(columns_x.chunks_exact(E * 2)) {
+            *dx = i32::from(du) + (narrow_dot::<5>(column, &narrow[1]) >> 7);
+            or |= magnitude(*dx);
+        }
+        for (back, column) in back.iter_mut().zip(columns_f.chunks_exact(E * 4)) {
+            let sum = narrow_dot::<5>(column, narrow.as_flattened());
             let df = if exponent > 16 {
                 i64::from(sum) << (exponent - 16).min(31)
             } else {
@@ -187,6 +190,23 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
     factor(k, exponent, mean.exponent)
 }
 
+/// Visits to an embedding row.
+pub(super) fn visits(row: &[u8]) -> u32 {
+    match row[row.len() - CHECK - 4..] {
+        [low, high, ..] => u32::from(u16::from_le_bytes([low, high])) & 0xFFF,
+        _ => 0,
+    }
+}
+
+/// Takes an eighth of the visits to an embedding row back, one at least.
+pub(super) fn forget(row: &mut [u8]) {
+    let end = row.len() - CHECK;
+    if let Some(meta) = row[..end].last_chunk_mut() {
+        let visits = u32::from_le_bytes(*meta) & 0xFFF;
+        settle(meta, visits - visits.div_ceil(8));
+    }
+}
+
 /// Takes back the visits to a row to `most`.
 pub(super) fn settle(meta: &mut [u8; 4], most: u32) {
     let packed = u32::from_le_bytes(*meta);
@@ -213,7 +233,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     for (number, step) in steps.enumerate() {
         let down = (largest - exponent(step)).min(15) as i32;
         let half = (1 << down) >> 1; // rounding down would add up over the steps
-        let gradients = &mut parts.gradients[number / 2 * E * 12..][..E * 12];
+        let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
         for pairs in gradients.as_chunks_mut::<{ 2 * CHUNK }>().0 {
             let x = load_pairs(pairs);
             let [even, odd] = [x << 16 >> 16, x >> 16];
@@ -227,15 +247,16 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         }
     }
 
-    let rate =
-        (PROJECTION_RATE / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(PROJECTION_RATE);
+    let rate = PROJECTION_RATE >> u32::from(E > 16);
+    let rate = (rate / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(rate);
     let average = (16384 / (spans.min(1 << 14) + 1)).max(328);
-    let (rows, rest) = parts.projections.split_at_mut(E * E * 12);
-    let (columns, squares) = rest.split_at_mut(E * E * 12);
+    let (rows, rest) = parts.projections.split_at_mut(shape.weights());
+    let (columns, squares) = rest.split_at_mut(shape.weights());
+    let (columns_x, columns_f) = columns.split_at_mut(E * E * 2);
     let squares = squares.as_chunks_mut::<4>().0;
     for (i, row) in rows.chunks_exact_mut(E * 2).enumerate() {
-        // Row i: output i / 2, from x or from f.
-        let (output, part) = (i / 2, i % 2);
+        // First those of P_a, from f'; then of P_o, from x and from f' in turn.
+        let (output, part) = if i < E { (i, 1) } else { ((i + E) / 2, (i + E) % 2) };
         let mut sums = [0i32; E];
         let mut or = 0;
         // Few enough sums at a time to stay in registers.
@@ -243,7 +264,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             let mut lanes = [i32x4::ZERO; BLOCK / 4];
             let lanes = &mut lanes[..sums.len() / 4];
             let inputs = parts.inputs.chunks_exact(E * 8);
-            for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(E * 12)) {
+            for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(E * 8)) {
                 let input = &input[(part * E + block * BLOCK) * 4..][..sums.len() * 4];
                 let [a, b, c, d] = *gradient[output * 4..].first_chunk().expect("a pair");
                 let (a, b) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
@@ -280,7 +301,11 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             store(row, moved.to_array());
         }
         for (j, weight) in row.as_chunks::<2>().0.iter().enumerate() {
-            columns[((part * E + j) * 3 * E + output) * 2..][..2].copy_from_slice(weight);
+            let column = match part {
+                0 => &mut columns_x[(j * E + output - E) * 2..],
+                _ => &mut columns_f[(j * 2 * E + output) * 2..],
+            };
+            column[..2].copy_from_slice(weight);
         }
     }
 }
@@ -290,7 +315,7 @@ const BLOCK: usize = 32;
 /// 0.034 in Q12, times sqrt(10) * 2^17.
 const ROW_RATE: u32 = 57_750_000;
 pub(super) const MAX_VISITS: u32 = 3990;
-/// 0.003 in Q14, times 2^17.
+/// 0.003 in Q14, times 2^17; half of it where there are more than 16 channels.
 const PROJECTION_RATE: u32 = 6_442_451;
 /// Largest gradients in h, Q18, and in f, Q24.
 const LIMIT_H: i32 = 1 << 28;

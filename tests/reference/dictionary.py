@@ -162,27 +162,28 @@ class Dictionary:
 
         def vector(values, n):
             meta = values[n] & 0xFFFF | (values[n + 1] & 0xFFFF) << 16
-            return Vector(list(values[:n]), meta & 0xFFF, (meta >> 12 & 0x3FFF, meta >> 26))
+            row = Vector(list(values[:n]), meta & 0xFFF, (meta >> 12 & 0x3FFF, meta >> 26))
+            row.check = values[n + 2] & 0xFFFF if len(values) > n + 2 else 0
+            return row
 
         for node in range(256):
             w = take(2 * e + 4).cast("h")
             ssm.nodes[node] = Node(list(w[:e]), w[e], w[e + 1] & 0xFFFF)
         ssm.h = list(take(2 * e).cast("h"))
         ssm.f = list(take(2 * e).cast("h"))
-        p = take(12 * e * e).cast("h")
-        ssm.p = [list(p[2 * e * i : 2 * e * i + 2 * e]) for i in range(3 * e)]
-        take(12 * e * e)  # the same, column by column
-        squares = take(24 * e).cast("I")
-        squares = [(v & 0xFFFF, v >> 16) for v in squares]
-        ssm.squares = [list(squares[2 * i : 2 * i + 2]) for i in range(3 * e)]
-        rows = ssm.shared
+        p = take(2 * e * e).cast("h")
+        ssm.p_a = [list(p[e * i : e * i + e]) for i in range(e)]
+        p = take(4 * e * e).cast("h")
+        ssm.p_o = [list(p[2 * e * i : 2 * e * i + 2 * e]) for i in range(e)]
+        take(6 * e * e)  # the same, column by column
+        ssm.squares = [(v & 0xFFFF, v >> 16) for v in take(12 * e).cast("I")]
+        size = 2 * e + (6 if ssm.checked else 4)
         end = len(view)
-        shared = view[end - rows * (2 * e + 4) :]
-        bytewise = view[end - rows * (2 * e + 4) - 256 * (6 * e + 4) :]
+        shared = view[end - ssm.shared * size :]
+        bytewise = view[end - ssm.shared * size - 256 * (6 * e + 4) :]
         for c in range(256):
             row = bytewise[c * (6 * e + 4) : (c + 1) * (6 * e + 4)].cast("h")
             ssm.byte_rows[c] = vector(row, 3 * e)
-        size = 2 * e + 4
         ssm.rows = Table(lambda r: vector(shared[r * size : r * size + size].cast("h"), e))
 
     def put_gate(self, model, view):

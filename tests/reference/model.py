@@ -121,7 +121,6 @@ CONTEXTS = {
     "FULL": places(FULL, 42),
     "FEW": lists(*["Order 2, Order 3, Word, Foreseen, Column"] * 2),
     "SOME": places(ALL, 8),
-    "MANY": places(ALL, 10),
     "ALL": places(ALL, 12),
 }
 
@@ -190,14 +189,14 @@ LEVELS = [
     ("A", "ONE", "none", [], 11, [(4, 8, 16, 4)], 9, None, 16, 47),
     ("B", "TWO", "One", [], 12, [(5, 16, 32, 5)], 10, None, 16, 299),
     ("C", "TWO", "One", [], 14, [(4, 16, 32, 4)], 12, None, 24, 1237),
-    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2536),
+    ("D", "TINY", "Partial", [8], 16, [(4, 4, 8, 4), LONG], 14, ("FEW", 16, 11, 16), 48, 2595),
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 40,
-     15502),
-    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 16, 14, 32), 80, 61812),
-    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("SOME", 16, 16, 32), 72, 280401),
-    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("MANY", 16, 19, 32), 88, 1098261),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 48, 20, 32), 160, 4048270),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 48, 22, 32), 160, 16434574),
+     15569),
+    ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 16, 14, 32), 80, 61879),
+    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("ALL", 48, 15, 32), 72, 263316),
+    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("ALL", 48, 18, 32), 88, 973660),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 48, 20, 32), 160, 4015991),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 48, 22, 32), 160, 16303991),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
@@ -1086,7 +1085,7 @@ class Model:
         if ssm:
             rows, width, log_rows, span = ssm
             self.rows = Contexts(contexts(rows, words), self.memory, self.matches)
-            self.ssm = StateSpace(width, 1 << log_rows, span)
+            self.ssm = StateSpace(width, 1 << log_rows, span, level >= 6)
             self.gate = Gate(width, len(SETS[sets]))
         weights, share = first_weights(level, n, len(matches), len(SETS[sets]))
         self.sets = [Mixer(name, weights) for name in SETS[sets]]
@@ -1108,10 +1107,7 @@ class Model:
         self.bitmaps.start_byte()
         self.hashes = self.contexts.hashes()
         if self.ssm:
-            places = [
-                ((z * PHI) & U32) * self.ssm.shared >> 32 for z in self.rows.hashes()
-            ]
-            self.ssm.start_byte(self.memory.c(1), places)
+            self.ssm.start_byte(self.memory.c(1), self.rows.hashes())
             self.gate.start_byte(self.ssm.f)
         self.slots.put_back()
         self.runs.start_byte(self.hashes)
@@ -1239,7 +1235,7 @@ def parts(level):
     sizes.append(("bitmaps", bitmap_bytes(TEMPLATE_LOGS[level])))
     if ssm:
         rows, width, log_rows, span = ssm
-        sizes.append(("state space model", ssm_bytes(width, list_length(rows), log_rows, span)))
+        sizes.append(("state space model", ssm_bytes(width, list_length(rows), log_rows, span, level >= 6)))
         sizes.append(("gate", 2 * 16 + 2 + 2 * 16 * width))
     sizes.append(("packing", 395520 if level >= 6 else 0))
     return sizes

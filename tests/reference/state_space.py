@@ -3,7 +3,7 @@
 from math import isqrt
 from operator import mul
 
-from basics import U32, Row, Table, clamp, squash
+from basics import PHI, U32, Row, Table, clamp, squash
 
 
 def sat16(x):
@@ -22,18 +22,18 @@ def towards_zero(x, d):
 # 14. Memory
 
 
-def ssm_bytes(e, contexts, log_rows, span):
+def ssm_bytes(e, contexts, log_rows, span, checked):
     return (
         256 * (2 * e + 4)
         + 2 * e
         + 2 * e
-        + 2 * 12 * e * e
-        + 24 * e
+        + 2 * 6 * e * e
+        + 12 * e
         + 4 * e * span
-        + 6 * e * span
+        + 4 * e * span
         + span * (14 * e + 8 + 4 * (contexts + 1))
         + 256 * (6 * e + 4)
-        + ((2 * e + 4) << log_rows)
+        + ((2 * e + (6 if checked else 4)) << log_rows)
     )
 
 
@@ -122,6 +122,7 @@ class Vector:
 
     def __init__(self, r, n=0, v=(0, 0)):
         self.r, self.n, self.v = r, n, v
+        self.check = 0
 
     def move(self, d, x, m, age):
         if m == 0:
@@ -149,14 +150,16 @@ class Step:
 class StateSpace:
     DITHER = (0, 40503, 15470, 55973, 30940, 5907, 46410, 21377)
 
-    def __init__(self, width, shared, span):
-        self.e, self.shared, self.span = width, shared, span
+    def __init__(self, width, shared, span, checked):
+        self.e, self.shared, self.span, self.checked = width, shared, span, checked
         e = width
         self.nodes = [Node([0] * e) for _ in range(256)]
         self.h = [0] * e
         self.f = [0] * e
-        self.p = [[0] * (2 * e) for _ in range(3 * e)]
-        self.squares = [[(0, 0), (0, 0)] for _ in range(3 * e)]
+        # Of P_a, for f'; of P_o, for x and f'.
+        self.p_a = [[0] * e for _ in range(e)]
+        self.p_o = [[0] * (2 * e) for _ in range(e)]
+        self.squares = [(0, 0)] * (3 * e)  # of the rows of P_a, of the half rows of P_o
         self.byte_rows = self.first_byte_rows()
         self.rows = Table(lambda _: Vector([0] * e))
         self.steps = []  # those ended within the span
@@ -172,11 +175,27 @@ class StateSpace:
             rows.append(Vector(r))
         return rows
 
-    def start_byte(self, c1, places):
+    def row_of(self, z):
+        """The row of a context with hash z."""
+        z = z * PHI & U32
+        place = z * self.shared >> 32
+        if not self.checked:
+            return self.rows[place]
+        check = z & 0xFFFF | 1
+        first, second = self.rows[place & ~1], self.rows[place | 1]
+        for row in (first, second):
+            if row.check == check:
+                return row
+        row, other = (first, second) if first.n <= second.n else (second, first)
+        row.r, row.n, row.v, row.check = [0] * self.e, 0, (0, 0), check
+        other.n -= -(-other.n // 8)
+        return row
+
+    def start_byte(self, c1, hashes):
         e = self.e
         step = self.step = Step()
         step.byte_row = self.byte_rows[c1]
-        step.rows = [self.rows[place] for place in places]
+        step.rows = [self.row_of(z) for z in hashes]
 
         x = [0] * e
         for row in step.rows:
@@ -185,7 +204,9 @@ class StateSpace:
         u = [sat16(a + b) for a, b in zip(u, step.byte_row.r)]
         step.q = [clamp((v + 4) >> 3, -4095, 4095) for v in x]
         step.q += [clamp((v + 1) >> 1, -4095, 4095) for v in self.f]
-        u = [sat16(a + (sum5(row, step.q) >> 6)) for a, row in zip(u, self.p)]
+        for i in range(e):
+            u[i] = sat16(u[i] + (sum5(self.p_a[i], step.q[e:]) >> 6))
+            u[2 * e + i] = sat16(u[2 * e + i] + (sum5(self.p_o[i], step.q) >> 6))
 
         step.g, step.a, step.k_a, step.k_c, step.k_o, y = [], [], [], [], [], []
         after = []
@@ -266,7 +287,8 @@ class StateSpace:
 
     def end_span(self):
         e = self.e
-        columns = list(zip(*self.p))
+        of_a, of_o = list(zip(*self.p_a)), list(zip(*self.p_o))
+        columns = of_o[:e], [a + o for a, o in zip(of_a, of_o[e:])]
         carry, back = [0] * e, [0] * e
         for step in reversed(self.steps):
             carry, back = self.backwards(step, carry, back, columns)
@@ -308,11 +330,13 @@ class StateSpace:
         step.du = du = [(d + ((1 << narrow) >> 1)) >> narrow for d in du]
         step.exponent = x = common + narrow
         quarter = [d >> 2 for d in du]
-        t = [sum5(column, quarter) for column in columns]
+        for_x, for_f = columns
+        t = [sum5(column, quarter[2 * e :]) for column in for_x]
         dx = [du[e + i] + (t[i] >> 7) for i in range(e)]
+        t = [sum5(column, quarter[:e] + quarter[2 * e :]) for column in for_f]
         back = [
             clamp(v << (x - 16) if x >= 16 else v >> (16 - x), -(1 << 29), 1 << 29)
-            for v in t[e:]
+            for v in t
         ]
 
         # Rows
@@ -332,16 +356,22 @@ class StateSpace:
         for step in self.steps:
             d = min(largest - step.exponent, 15)
             dus.append([(v + ((1 << d) >> 1)) >> d for v in step.du])
-        rate = min(193273500 // isqrt(100 + min(self.spans, 1 << 24)), 6442451)
+        first = 6442451 if e <= 16 else 3221225
+        rate = min(300 * (first // 10) // isqrt(100 + min(self.spans, 1 << 24)), first)
         mu = max(16384 // (min(self.spans, 16384) + 1), 328)
         inputs = list(zip(*[step.q for step in self.steps]))  # over the span, for each j
-        for i, over_span in enumerate(zip(*dus)):
-            for half in (0, 1):
-                self.move_half_row(i, half, over_span, inputs, largest, rate, mu)
+        dus = list(zip(*dus))
+        for i in range(e):
+            self.move_part(i, self.p_a[i], 0, dus[i], inputs[e:], largest, rate, mu)
+        for i in range(e):
+            for half, q in enumerate((inputs[:e], inputs[e:])):
+                part, du = e + 2 * i + half, dus[2 * e + i]
+                self.move_part(part, self.p_o[i], half * e, du, q, largest, rate, mu)
 
-    def move_half_row(self, i, half, du, inputs, largest, rate, mu):
+    def move_part(self, part, row, at, du, inputs, largest, rate, mu):
+        """The E weights of row from at on."""
         e = self.e
-        gradient = [sum(map(mul, du, q)) for q in inputs[half * e : half * e + e]]
+        gradient = [sum(map(mul, du, q)) for q in inputs]
         narrow = max(0, bits(gradient) - 15)
         gradient = [max(g >> narrow, -32767) for g in gradient]
         x = largest + narrow
@@ -349,12 +379,11 @@ class StateSpace:
         if m == 0:
             return
         target = in_range(2 * m, x + 3)
-        v = self.squares[i][half]
-        v = self.squares[i][half] = target if v == (0, 0) else moved(v, target, mu)
+        v = self.squares[part]
+        v = self.squares[part] = target if v == (0, 0) else moved(v, target, mu)
         root, s = inverse_root(max(v[0], 1))
         k = step_size((rate * root) >> s, x, v[1])
-        row = self.p[i]
-        for j, g in enumerate(gradient, half * e):
+        for j, g in enumerate(gradient, at):
             row[j] = max(sat16(row[j] + ((((g * k) >> 16) + 1) >> 1)), -32767)
 
 
