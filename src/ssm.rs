@@ -80,7 +80,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Bytes of an embedding row: a vector, visits and mean square, then the check.
+    /// Bytes of an embedding row: a vector, then visits and mean square, then the check.
     const fn row(&self) -> usize {
         self.width * 2 + 4 + self.check()
     }
@@ -197,8 +197,9 @@ pub(crate) fn settle(shape: &Shape, memory: &mut [u8]) {
         let n = u16::from_le_bytes([visits[0], visits[1]]).min(1000);
         visits.copy_from_slice(&n.to_le_bytes());
     }
-    let rows =
-        parts.rows.chunks_exact_mut(shape.row()).map(|row| row.split_at_mut(shape.row() - CHECK).0);
+    let without_check = shape.row() - shape.check();
+    let rows = parts.rows.chunks_exact_mut(shape.row());
+    let rows = rows.map(|row| row.split_at_mut(without_check).0);
     for row in parts.byte_rows.chunks_exact_mut(shape.byte_row()).chain(rows) {
         if let Some(meta) = row.last_chunk_mut() {
             train::settle(meta, 50);
@@ -234,8 +235,9 @@ impl Ssm {
     }
 
     /// Picks the rows of the step: `byte` is the last one, `hashes` are the
-    /// contexts. A context that has none in its pair gets the less visited one. The
-    /// pairs are touched, so that the cache misses overlap with each other.
+    /// contexts. The rows are touched, so that the cache misses overlap with
+    /// each other and with what the caller does before [`Self::start_byte`]. Where rows
+    /// have checks, a context has one of a pair.
     #[inline]
     pub(crate) fn pick(&mut self, shape: &Shape, byte: u8, hashes: &[u32], memory: &mut [u8]) {
         let parts = parts(shape, memory);
@@ -243,21 +245,23 @@ impl Ssm {
         let step = &mut parts.steps[self.step * size..][..size];
         let indices = step[shape.width * 2 * KEPT + SCALES..].as_chunks_mut::<4>().0;
         indices[0] = u32::from(byte).to_le_bytes();
-        let (rows, size) = (shape.rows as u64, shape.row());
+        let ways = if shape.checked { 2 } else { 1 };
+        let size = shape.row() * ways;
+        let sets = (shape.rows / ways) as u64;
         let mut touched = 0;
         for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
-            let row = (u64::from(hash.wrapping_mul(PHI)) * rows) >> 32;
-            *index = (row as u32).to_le_bytes();
-            for line in parts.rows[row as usize * size..][..size].chunks(64) {
+            let set = ((u64::from(hash.wrapping_mul(PHI)) * sets) >> 32) as usize;
+            *index = ((set * ways) as u32).to_le_bytes();
+            for line in parts.rows[set * size..][..size].chunks(64) {
                 touched ^= line[0];
             }
         }
         core::hint::black_box(touched);
         if shape.checked {
             for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
-                let pair = u32::from_le_bytes(*index) & !1;
-                let rows = &mut parts.rows[pair as usize * size..][..2 * size];
-                *index = (pair + find_row(rows, check(hash))).to_le_bytes();
+                let first = u32::from_le_bytes(*index);
+                let pair = &mut parts.rows[first as usize * shape.row()..][..size];
+                *index = (first + find_row(pair, row_check(hash))).to_le_bytes();
             }
         }
     }
@@ -451,15 +455,15 @@ impl Ssm {
 }
 
 /// What tells contexts of a pair of rows apart; never 0, as in a fresh row.
-fn check(hash: u32) -> u16 {
+fn row_check(hash: u32) -> u16 {
     hash.wrapping_mul(PHI) as u16 | 1
 }
 
 /// Which of a pair of rows has this check. If none has, the one with fewer visits is
 /// emptied for it, and the other loses an eighth of its visits: or what is of no use
 /// any more would stay.
-fn find_row(rows: &mut [u8], check: u16) -> u32 {
-    let (first, second) = rows.split_at_mut(rows.len() / 2);
+fn find_row(pair: &mut [u8], check: u16) -> u32 {
+    let (first, second) = pair.split_at_mut(pair.len() / 2);
     let check = check.to_le_bytes();
     if first.ends_with(&check) {
         return 0;

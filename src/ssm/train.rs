@@ -190,7 +190,7 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
     factor(k, exponent, mean.exponent)
 }
 
-/// Visits to an embedding row.
+/// Visits to an embedding row with a check.
 pub(super) fn visits(row: &[u8]) -> u32 {
     match row[row.len() - CHECK - 4..] {
         [low, high, ..] => u32::from(u16::from_le_bytes([low, high])) & 0xFFF,
@@ -198,7 +198,7 @@ pub(super) fn visits(row: &[u8]) -> u32 {
     }
 }
 
-/// Takes an eighth of the visits to an embedding row back, one at least.
+/// Takes an eighth of the visits to such a row back, one at least.
 pub(super) fn forget(row: &mut [u8]) {
     let end = row.len() - CHECK;
     if let Some(meta) = row[..end].last_chunk_mut() {
