@@ -245,6 +245,7 @@ impl SsmPlan {
     pub(crate) const fn shape(&self) -> ssm::Shape {
         // The gradients of two steps share lanes, and a span's sum is to fit.
         assert!(self.span.is_multiple_of(2) && self.span <= 32);
+        assert!(!self.checked || self.rows.is_multiple_of(2));
         ssm::Shape {
             width: self.width,
             rows: self.rows,

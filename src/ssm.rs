@@ -69,7 +69,7 @@ const SCALES: usize = 8;
 pub(crate) struct Shape {
     /// Channels, a multiple of [`LANES`] up to 128.
     pub(crate) width: usize,
-    /// Rows that all contexts but the last byte share, an even number.
+    /// Rows that all contexts but the last byte share, an even number where they have checks.
     pub(crate) rows: usize,
     /// Whether a row belongs to one context at a time.
     pub(crate) checked: bool,
@@ -471,12 +471,15 @@ fn find_row(pair: &mut [u8], check: u16) -> u32 {
     if second.ends_with(&check) {
         return 1;
     }
-    let [a, b] = [&*first, &*second].map(train::visits);
+    let end = first.len() - CHECK;
+    let visits = |row: &[u8]| row[..end].last_chunk().map_or(0, train::visits);
+    let (a, b) = (visits(first), visits(second));
     let (which, row, other) = if a <= b { (0, first, second) } else { (1, second, first) };
-    let end = row.len() - CHECK;
     row[..end].fill(0);
     row[end..].copy_from_slice(&check);
-    train::forget(other);
+    if let Some(meta) = other[..end].last_chunk_mut() {
+        train::settle(meta, a.max(b) * 7 / 8);
+    }
     which
 }
 

@@ -6,8 +6,7 @@ use super::numbers::{
     store, store_pairs,
 };
 use super::{
-    BY_U, CHECK, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP,
-    interleave,
+    BY_U, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP, interleave,
 };
 use wide::{i16x8, i32x4, i32x8};
 
@@ -190,27 +189,15 @@ fn rate(meta: &mut [u8; 4], square: Square, exponent: u32, age: u32) -> i16 {
     factor(k, exponent, mean.exponent)
 }
 
-/// Visits to an embedding row with a check.
-pub(super) fn visits(row: &[u8]) -> u32 {
-    match row[row.len() - CHECK - 4..] {
-        [low, high, ..] => u32::from(u16::from_le_bytes([low, high])) & 0xFFF,
-        _ => 0,
-    }
-}
-
-/// Takes an eighth of the visits to such a row back, one at least.
-pub(super) fn forget(row: &mut [u8]) {
-    let end = row.len() - CHECK;
-    if let Some(meta) = row[..end].last_chunk_mut() {
-        let visits = u32::from_le_bytes(*meta) & 0xFFF;
-        settle(meta, visits - visits.div_ceil(8));
-    }
+/// Visits to a row.
+pub(super) fn visits(meta: &[u8; 4]) -> u32 {
+    u32::from_le_bytes(*meta) & 0xFFF
 }
 
 /// Takes back the visits to a row to `most`.
 pub(super) fn settle(meta: &mut [u8; 4], most: u32) {
     let packed = u32::from_le_bytes(*meta);
-    *meta = (packed & !0xFFF | (packed & 0xFFF).min(most)).to_le_bytes();
+    *meta = (packed & !0xFFF | visits(meta).min(most)).to_le_bytes();
 }
 
 /// The factor `k` for a gradient of `exponent`, by a mean of another.

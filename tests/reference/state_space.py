@@ -188,7 +188,7 @@ class StateSpace:
                 return row
         row, other = (first, second) if first.n <= second.n else (second, first)
         row.r, row.n, row.v, row.check = [0] * self.e, 0, (0, 0), check
-        other.n -= -(-other.n // 8)
+        other.n = 7 * other.n // 8
         return row
 
     def start_byte(self, c1, hashes):
