@@ -461,6 +461,10 @@ const ALL_ROWS: &[ByKind] = &[
     [Order(6); 3],
     [WordPair, Sparse(0xFF_0000), Instruction(0)],
     [Above, Above, Opcodes],
+    [WordSkip, Echo, InstructionSkip],
+    [LineWord, Square, Before],
+    [Nesting, TwoAbove, Instruction(3)],
+    [Indirect, CellAfter, Expected],
 ];
 
 /// Those of levels 4 and 5.

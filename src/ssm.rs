@@ -4,11 +4,12 @@
 //! A diagonal state is decayed and fed under the control of the input: the
 //! selection mechanism of Mamba (Gu and Dao, 2023) in the case of its Theorem
 //! 1, one state a channel and A = -1. The input is an embedding: rows of
-//! hashed contexts are added up. From it, and from the features of the byte
-//! before, small dense projections make the gates.
+//! hashed contexts are added up, where they have checks each by the trust `t` in
+//! rows of its context that have been visited so often. From it, and from the
+//! features of the byte before, small dense projections make the gates.
 //!
 //! ```text
-//! x = sum over contexts of row[hash]                 the embedding
+//! x = sum over contexts of t row[hash]               the embedding
 //! u = bias + byte_row[c1] + (P_a f', x, P_o [x, f'])  u_a, u_c, u_o; f' is the last f
 //! a = sigmoid(u_a)   c = tanh(u_c)   g = u_o sigmoid(u_o)
 //! h = a h + (1 - a) c                                the state
@@ -64,6 +65,12 @@ const BY_U: usize = 4;
 /// Bytes of a step before its row numbers: the exponents of its vectors.
 const SCALES: usize = 8;
 
+/// Classes of rows by their visits, those of as many binary digits.
+const CLASSES: usize = 16;
+
+/// Low bits of a row number in a step; above is the class of the row.
+const ROW_BITS: u32 = 28;
+
 /// Size of a model.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
@@ -95,9 +102,17 @@ impl Shape {
         self.width * 6 + 4
     }
 
-    /// Bytes of a step: the vectors kept, their exponents, the rows.
+    /// Bytes of a step: the vectors kept, their exponents, the rows, and the gradients of
+    /// the trust in them.
     const fn step(&self) -> usize {
-        self.width * 2 * KEPT + SCALES + (self.contexts + 1) * 4
+        let trusts = if self.checked { self.contexts * 4 } else { 0 };
+        self.width * 2 * KEPT + SCALES + (self.contexts + 1) * 4 + trusts
+    }
+
+    /// Bytes of the trust in rows: for each context and class, and the mean square of the
+    /// gradients.
+    const fn trust(&self) -> usize {
+        if self.checked { self.contexts * CLASSES * 2 + 4 } else { 0 }
     }
 
     /// Bytes of a node of the head: weights, bias, visits.
@@ -125,6 +140,7 @@ impl Shape {
     pub(crate) const fn bytes(&self) -> usize {
         NODES * self.node()
             + self.width * 4
+            + self.trust()
             + self.projections()
             + self.pairs()
             + self.span * self.step()
@@ -140,6 +156,8 @@ struct Parts<'a> {
     state: &'a mut [u8],
     /// The features f, Q10.
     features: &'a mut [u8],
+    /// The trust in rows, Q12, and a mean square.
+    trust: &'a mut [u8],
     projections: &'a mut [u8],
     /// Inputs of the projections in the span, Q9, those of two steps interleaved.
     inputs: &'a mut [u8],
@@ -155,12 +173,13 @@ fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
     let (head, rest) = memory.split_at_mut(NODES * shape.node());
     let (state, rest) = rest.split_at_mut(shape.width * 2);
     let (features, rest) = rest.split_at_mut(shape.width * 2);
+    let (trust, rest) = rest.split_at_mut(shape.trust());
     let (projections, rest) = rest.split_at_mut(shape.projections());
     let (inputs, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
     let (gradients, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
     let (steps, rest) = rest.split_at_mut(shape.span * shape.step());
     let (byte_rows, rows) = rest.split_at_mut(BYTE_ROWS * shape.byte_row());
-    Parts { head, state, features, projections, inputs, gradients, steps, byte_rows, rows }
+    Parts { head, state, features, trust, projections, inputs, gradients, steps, byte_rows, rows }
 }
 
 /// What the model knows beside its tables.
@@ -214,7 +233,11 @@ impl Ssm {
     /// A fresh model in zeroed `memory`.
     pub(crate) fn new(shape: &Shape, memory: &mut [u8]) -> Self {
         let mut noise = 0x2545_F491u32;
-        for row in parts(shape, memory).byte_rows.chunks_exact_mut(shape.byte_row()) {
+        let parts = parts(shape, memory);
+        for trust in parts.trust.as_chunks_mut().0.iter_mut().take(shape.contexts * CLASSES) {
+            *trust = TRUST.to_le_bytes();
+        }
+        for row in parts.byte_rows.chunks_exact_mut(shape.byte_row()) {
             for bytes in row[..shape.width * 6].as_chunks_mut::<2>().0 {
                 noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 // Uniform within +-0.3, Q12.
@@ -261,7 +284,8 @@ impl Ssm {
             for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
                 let first = u32::from_le_bytes(*index);
                 let pair = &mut parts.rows[first as usize * shape.row()..][..size];
-                *index = (first + find_row(pair, row_check(hash))).to_le_bytes();
+                let (which, visits) = find_row(pair, row_check(hash));
+                *index = (first + which | bits(visits as i32) << ROW_BITS).to_le_bytes();
             }
         }
     }
@@ -284,14 +308,18 @@ impl Ssm {
         let (&byte, indices) = rest[SCALES..].as_chunks::<4>().0.split_first().expect("a row");
 
         // The embedding, Q12; saturation is part of the model.
-        let mut x = [0; E];
-        for index in indices {
-            let at = u32::from_le_bytes(*index) as usize * shape.row();
-            let row = parts.rows[at..at + E * 2].as_chunks().0;
-            for (x, row) in x.as_chunks_mut::<LANES>().0.iter_mut().zip(row) {
-                *x = i16x8::new(*x).saturating_add(load(row)).to_array();
+        let x: [i16; E] = if shape.checked {
+            trusted(shape, &indices[..shape.contexts], parts.trust, parts.rows)
+        } else {
+            let mut x = [0; E];
+            for index in indices {
+                let row = parts.rows[row_at(shape, index)..][..E * 2].as_chunks().0;
+                for (x, row) in x.as_chunks_mut::<LANES>().0.iter_mut().zip(row) {
+                    *x = i16x8::new(*x).saturating_add(load(row)).to_array();
+                }
             }
-        }
+            x
+        };
 
         // Pre-activations, Q12.
         let mut u = [[0; E], x, [BIAS_O; E]];
@@ -378,7 +406,7 @@ impl Ssm {
         let size = shape.node();
         let node = &parts.head[partial as usize * size..][..size];
         let (weights, rest) = node.split_at(E * 2);
-        let x = dot(&read::<E>(weights), &read::<E>(parts.features), 1) >> 9;
+        let x = dot(&read::<E>(weights), &read::<E>(parts.features), 1) >> (9 + finer(E));
         let bias = i16::from_le_bytes([rest[0], rest[1]]);
         let limit = STRETCH_MAX << 4;
         let x = (x + i64::from(bias)).clamp(i64::from(1 - limit), i64::from(limit - 1)) as i32;
@@ -414,21 +442,18 @@ impl Ssm {
             let f = f.as_chunks::<LANES>().0;
             let df = df.as_chunks_mut::<LANES>().0;
             for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
-                let (a, b) = (load(w0).to_array(), load(w1).to_array());
-                let [low, high] = [0, 4].map(|at| {
-                    let pairs = i16x8::new(core::array::from_fn(|i| {
-                        if i % 2 == 0 { a[at + i / 2] } else { b[at + i / 2] }
-                    }));
-                    let sums: i32x4 = pairs.dot(half) >> 3;
+                let (a, b) = (load(w0), load(w1));
+                let [low, high] = pairs(a, b).map(|pairs| {
+                    let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
                     sums.to_array()
                 });
                 for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
                     *df += x;
                 }
                 let f = i16x8::new(*f);
-                store(w0, moved(i16x8::new(a), f, step0, noise).to_array());
+                store(w0, moved(a, f, step0, noise).to_array());
                 noise += u16x8::splat(0x6A3D);
-                store(w1, moved(i16x8::new(b), f, step1, noise).to_array());
+                store(w1, moved(b, f, step1, noise).to_array());
                 noise += u16x8::splat(0x6A3D);
             }
         }
@@ -448,6 +473,9 @@ impl Ssm {
         if self.step == shape.span {
             self.step = 0;
             train::backward::<E>(shape, self.age, &mut parts);
+            if shape.checked {
+                train::trust::<E>(shape, self.spans, &mut parts);
+            }
             train::project::<E>(shape, self.spans, &mut parts);
             self.spans = self.spans.saturating_add(1);
         }
@@ -459,20 +487,73 @@ fn row_check(hash: u32) -> u16 {
     hash.wrapping_mul(PHI) as u16 | 1
 }
 
-/// Which of a pair of rows has this check. If none has, the one with fewer visits is
-/// emptied for it, and the other loses an eighth of its visits: or what is of no use
-/// any more would stay.
-fn find_row(pair: &mut [u8], check: u16) -> u32 {
+/// Where in the table the row of a step stands.
+#[inline(always)]
+fn row_at(shape: &Shape, index: &[u8; 4]) -> usize {
+    (u32::from_le_bytes(*index) & ((1 << ROW_BITS) - 1)) as usize * shape.row()
+}
+
+/// The trust in the row of a step, its place in the table.
+#[inline(always)]
+fn trust_at(context: usize, index: &[u8; 4]) -> usize {
+    context * CLASSES + (u32::from_le_bytes(*index) >> ROW_BITS) as usize
+}
+
+/// The sum of the rows of all contexts, each times the trust in it.
+#[inline(always)]
+fn trusted<const E: usize>(
+    shape: &Shape,
+    indices: &[[u8; 4]],
+    trust: &[u8],
+    rows: &[u8],
+) -> [i16; E] {
+    let trust = trust.as_chunks::<2>().0;
+    let row = |index| rows[row_at(shape, index)..][..E * 2].as_chunks::<CHUNK>().0;
+    let mut sums = [0i32; E]; // Q20
+    for (number, pair) in indices.chunks(2).enumerate() {
+        let mut weights = [0; 2];
+        for (i, (weight, index)) in weights.iter_mut().zip(pair).enumerate() {
+            *weight = i16::from_le_bytes(trust[trust_at(2 * number + i, index)]);
+        }
+        let weights = i16x8::new(core::array::from_fn(|i| weights[i % 2]));
+        // An odd one is its own partner, of no weight.
+        let (first, second) = (row(&pair[0]), row(&pair[pair.len() - 1]));
+        let sums = sums.as_chunks_mut::<LANES>().0.iter_mut();
+        for ((sums, a), b) in sums.zip(first).zip(second) {
+            let sums = sums.as_chunks_mut::<4>().0.iter_mut();
+            for (sums, pairs) in sums.zip(pairs(load(a), load(b))) {
+                // A pair is at most 2^30, so that all of them fit.
+                let sum: i32x4 = pairs.dot(weights) >> 4;
+                *sums = (i32x4::new(*sums) + sum).to_array();
+            }
+        }
+    }
+    sums.map(|sum| ((sum + 128) >> 8).clamp(-32768, 32767) as i16)
+}
+
+/// The lanes of both, in turn.
+#[inline(always)]
+fn pairs(a: i16x8, b: i16x8) -> [i16x8; 2] {
+    let (a, b) = (a.to_array(), b.to_array());
+    [0, 4].map(|at| {
+        i16x8::new(core::array::from_fn(|i| if i % 2 == 0 { a[at + i / 2] } else { b[at + i / 2] }))
+    })
+}
+
+/// Which of a pair of rows has this check, and its visits. If none has, the one with fewer
+/// visits is emptied for it, and the other loses an eighth of its visits: or what is of no
+/// use any more would stay.
+fn find_row(pair: &mut [u8], check: u16) -> (u32, u32) {
     let (first, second) = pair.split_at_mut(pair.len() / 2);
     let check = check.to_le_bytes();
-    if first.ends_with(&check) {
-        return 0;
-    }
-    if second.ends_with(&check) {
-        return 1;
-    }
     let end = first.len() - CHECK;
     let visits = |row: &[u8]| row[..end].last_chunk().map_or(0, train::visits);
+    if first.ends_with(&check) {
+        return (0, visits(first));
+    }
+    if second.ends_with(&check) {
+        return (1, visits(second));
+    }
     let (a, b) = (visits(first), visits(second));
     let (which, row, other) = if a <= b { (0, first, second) } else { (1, second, first) };
     row[..end].fill(0);
@@ -480,7 +561,13 @@ fn find_row(pair: &mut [u8], check: u16) -> u32 {
     if let Some(meta) = other[..end].last_chunk_mut() {
         train::settle(meta, a.max(b) * 7 / 8);
     }
-    which
+    (which, 0)
+}
+
+/// Digits of the weights of the head beyond Q12. What moves a weight falls with the width;
+/// wide models need one more, lest the stochastic rounding drown it.
+const fn finer(width: usize) -> u32 {
+    (width > 16) as u32
 }
 
 /// Notes a visit to a node of the head, moves its bias, and returns the step of
@@ -490,9 +577,9 @@ fn move_bias(rest: &mut [u8], error: i32, width: usize) -> i16 {
     rest[2..4].copy_from_slice(&(visits + 1).min(33_000).to_le_bytes());
     // 0.128 / E, twelve times as much at first.
     let rate = HEAD_RATE / width as i32 * 36_000 / (3000 + i32::from(visits));
-    let step = (((error >> 2) * rate) >> 14).clamp(-32767, 32767);
+    let step = (((error >> 2) * rate) >> (14 - finer(width))).clamp(-32767, 32767);
     let bias = i32::from(i16::from_le_bytes([rest[0], rest[1]]));
-    let bias = bias + ((step * 1024 + 32768) >> 16);
+    let bias = bias + (((step >> finer(width)) * 1024 + 32768) >> 16);
     rest[..2].copy_from_slice(&(bias.clamp(-32768, 32767) as i16).to_le_bytes());
     step as i16
 }
@@ -522,6 +609,8 @@ fn interleave(pairs: &mut [u8], vector: &[i16], odd: usize) {
     }
 }
 
+/// Trust in any row at first: 1 in Q12.
+const TRUST: i16 = 1 << 12;
 /// Bytes over which the learning rate of the rows rises to its full value.
 const WARM_UP: u32 = 640;
 /// 0.128 in Q18.

@@ -135,14 +135,26 @@ impl Model {
     /// The row of the last byte, and those of the contexts.
     fn indices(&mut self, step: usize) -> Vec<usize> {
         let tail = self.tail(step);
-        let indices = tail[SCALES..].as_chunks().0;
-        indices.iter().map(|index| u32::from_le_bytes(*index) as usize).collect()
+        let indices = &tail[SCALES..].as_chunks().0[..self.shape.contexts + 1];
+        let number = |index: &[u8; 4]| u32::from_le_bytes(*index) as usize % (1 << ROW_BITS);
+        indices.iter().map(number).collect()
     }
 
     /// An embedding row without its check.
     fn row(&mut self, index: usize) -> Vec<u8> {
         let (size, check) = (self.shape.row(), self.shape.check());
         self.parts().rows[index * size..][..size - check].into()
+    }
+
+    /// The row of each context in the step under way, and where the trust in it stands.
+    fn trusted_rows(&mut self) -> Vec<(usize, Vec<f64>)> {
+        let (step, e) = (self.ssm.step, self.shape.width);
+        let numbers = self.indices(step);
+        let tail = self.tail(step);
+        let indices = &tail[SCALES..].as_chunks().0[1..];
+        let row =
+            |(i, index)| (trust_at(i, index), floats(&self.row(numbers[i + 1])[..e * 2], 4096.0));
+        indices.iter().take(numbers.len() - 1).enumerate().map(row).collect()
     }
 
     fn byte_row(&mut self, index: usize) -> Vec<u8> {
@@ -167,10 +179,10 @@ impl Model {
         let indices = self.indices(self.ssm.step);
         let row = floats(&self.byte_row(indices[0])[..e * 6], 4096.0);
         let mut x = vec![0.0; e];
-        for &index in &indices[1..] {
-            for (x, r) in x.iter_mut().zip(floats(&self.row(index)[..e * 2], 4096.0)) {
-                *x += r;
-            }
+        let trust = floats(self.parts().trust, 4096.0);
+        for (at, row) in self.trusted_rows() {
+            let t = if trust.is_empty() { 1.0 } else { trust[at] };
+            x.iter_mut().zip(row).for_each(|(x, r)| *x += t * r);
         }
         Input { x, row }
     }
@@ -178,13 +190,13 @@ impl Model {
     /// Weights and bias of the eight nodes of `byte`.
     fn nodes(&mut self, byte: u8) -> Vec<(Vec<f64>, f64)> {
         let size = self.shape.node();
+        let one = 4096.0 * f64::from(1 << finer(self.shape.width));
         let head = self.parts().head;
         (0..8)
             .map(|i| {
                 let node = (1usize << i) | usize::from(byte) >> (8 - i);
-                let mut row = floats(&head[node * size..][..size - 2], 4096.0);
-                let bias = row.pop().unwrap();
-                (row, bias)
+                let (weights, rest) = head[node * size..][..size].split_at(size - 4);
+                (floats(weights, one), floats(&rest[..2], 4096.0)[0])
             })
             .collect()
     }
@@ -274,6 +286,8 @@ struct Span {
     inputs: Vec<Input>,
     heads: Vec<Vec<(Vec<f64>, f64)>>,
     data: Vec<u8>,
+    /// Of each step and context: where the trust in its row stands, and the row.
+    rows: Vec<Vec<(usize, Vec<f64>)>>,
 }
 
 /// Of minus the cost in nats.
@@ -358,6 +372,7 @@ fn learn_span(model: &mut Model, data: &[u8]) -> Span {
         inputs: Vec::new(),
         heads: Vec::new(),
         data: data.into(),
+        rows: Vec::new(),
     };
     for &byte in data {
         loop {
@@ -373,6 +388,7 @@ fn learn_span(model: &mut Model, data: &[u8]) -> Span {
             }
         }
         span.inputs.push(model.input());
+        span.rows.push(model.trusted_rows());
         span.heads.push(model.nodes(byte));
         model.code(byte);
         model.end(byte);
@@ -690,6 +706,32 @@ fn projections_move_along_the_gradient_of_the_span() {
     }
 }
 
+#[test]
+fn trust_moves_along_its_gradient() {
+    let shape = shape(64, SHAPE.rows);
+    for len in [9600, 32_000] {
+        let (mut before, mut after, span) = before_and_after(shape, len);
+        let exact = span.backward();
+        let mut gradient = vec![0.0; shape.contexts * CLASSES];
+        for (t, rows) in span.rows.iter().enumerate() {
+            for (at, row) in rows {
+                gradient[*at] += dot_of(&exact.x[t], row);
+            }
+        }
+        let size = shape.trust() - 4;
+        let packed = u32::from_le_bytes(*after.parts().trust.last_chunk().unwrap());
+        let mean = value(Square { mantissa: packed & 0xFFFF, exponent: packed >> 16 });
+        let step = 0.003 * libm::ldexp(1.0, 33) / libm::sqrt(mean);
+        let [old, new] =
+            [&mut before, &mut after].map(|m| floats(&m.parts().trust[..size], 4096.0));
+        let moved: Vec<f64> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
+        let (cosine, ratio) = agreement(&moved, &scaled(&gradient, step));
+        // Rows that the span met more than once have moved when it comes to the first time.
+        assert!(cosine > 0.95 && (ratio - 1.0).abs() < 0.15, "{len}: {cosine} {ratio}");
+        assert!(rms(&old) > 0.9 && old.iter().any(|t| (t - 1.0).abs() > 0.05), "{len}: {old:?}");
+    }
+}
+
 /// Against its usual size, how large a gradient of a row of the projections
 /// must be to be compared: smaller ones suffer from rounding to the largest.
 const LARGE: f64 = 0.5;
@@ -701,17 +743,17 @@ fn a_row_belongs_to_a_context_until_another_needs_it_more() {
     let visited = |pair: &mut [u8], row: usize, visits: u8| {
         pair[row * SIZE..][..SIZE - CHECK].copy_from_slice(&[1, 1, visits, 0, 1, 1]);
     };
-    assert_eq!(find_row(&mut pair, 3), 0);
+    assert_eq!(find_row(&mut pair, 3), (0, 0));
     visited(&mut pair, 0, 40);
-    assert_eq!(find_row(&mut pair, 5), 1);
+    assert_eq!(find_row(&mut pair, 5), (1, 0));
     visited(&mut pair, 1, 9);
     // Both are found again, and as they were but for the visits: 40 less an eighth.
-    assert_eq!((find_row(&mut pair, 3), find_row(&mut pair, 5)), (0, 1));
+    assert_eq!((find_row(&mut pair, 3), find_row(&mut pair, 5)), ((0, 35), (1, 9)));
     assert_eq!(pair, [1, 1, 35, 0, 1, 1, 3, 0, 1, 1, 9, 0, 1, 1, 5, 0]);
     // A third takes the less visited one, which is emptied.
-    assert_eq!(find_row(&mut pair, 7), 1);
+    assert_eq!(find_row(&mut pair, 7), (1, 0));
     assert_eq!(pair, [1, 1, 30, 0, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0]);
-    assert_eq!(find_row(&mut pair, 5), 1);
+    assert_eq!(find_row(&mut pair, 5), (1, 0));
     // The first one is not safe for ever.
     visited(&mut pair, 1, 28);
     for check in 9..12 {
@@ -827,7 +869,10 @@ fn tables_at_their_limits_stay_within_them() {
                 *bytes = [i16::MAX, least][random.below(2) as usize].to_le_bytes();
             }
         };
-        let Parts { head, projections, byte_rows, rows, .. } = model.parts();
+        let Parts { head, trust, projections, byte_rows, rows, .. } = model.parts();
+        for trust in trust.as_chunks_mut().0.iter_mut().take(shape.contexts * CLASSES) {
+            *trust = (4 * TRUST).to_le_bytes();
+        }
         // Visits and mean squares stay.
         head.chunks_exact_mut(shape.node())
             .for_each(|row| extreme(&mut row[..width * 2], i16::MIN));

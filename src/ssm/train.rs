@@ -3,10 +3,11 @@
 
 use super::numbers::{
     Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, narrow_dot,
-    store, store_pairs,
+    read, store, store_pairs,
 };
 use super::{
-    BY_U, CHUNK, DECAYS, DF, F, GATES, KEPT, LANES, Parts, SCALES, Shape, WARM_UP, interleave,
+    BY_U, CHUNK, CLASSES, DECAYS, DF, F, GATES, KEPT, LANES, MAX_CONTEXTS, Parts, SCALES, Shape,
+    TRUST, WARM_UP, interleave, row_at, trust_at,
 };
 use wide::{i16x8, i32x4, i32x8};
 
@@ -19,6 +20,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
     let (columns_x, columns_f) = columns.split_at(E * E * 2);
     for (number, step) in parts.steps.chunks_exact_mut(shape.step()).enumerate().rev() {
         let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
+        let (scales, rest) = rest.split_at_mut(SCALES);
         let kept = kept.as_chunks::<CHUNK>().0;
         // Lanes of a vector.
         let lanes = |vector: usize, i: usize| load(&kept[vector * (E / LANES) + i]);
@@ -27,7 +29,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         // Through the norm: dy = (df - f mean(df f)) / rms.
         let mut or = i32x8::ZERO;
         for (i, back) in back.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let df = (i32x8::from(lanes(DF, i)) << i32::from(rest[3])) + i32x8::new(*back);
+            let df = (i32x8::from(lanes(DF, i)) << i32::from(scales[3])) + i32x8::new(*back);
             or |= magnitudes(df);
             *back = df.to_array();
         }
@@ -42,7 +44,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         let sum: i64 = sum.to_array().map(i64::from).iter().sum();
         // |mean| is below 2^13: the mean square of f is 1.
         let mean = i16x8::splat(((sum / E as i64) >> 10) as i16);
-        let inverse = i16x8::splat(i16::from_le_bytes([rest[0], rest[1]]));
+        let inverse = i16x8::splat(i16::from_le_bytes([scales[0], scales[1]]));
         let mut dy = [0i32; E];
         let mut or = i32x8::ZERO;
         for (i, dy) in dy.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -53,7 +55,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             *dy = x.to_array();
         }
         // To Q18, then to 14 bits; what is beyond 26 bits saturates.
-        let up = down as i32 - 2 - i32::from(rest[2]);
+        let up = down as i32 - 2 - i32::from(scales[2]);
         let down = (bits_of(or) as i32 + up - 14).clamp(0, 12) as u32;
         let shift = down as i32 - up;
         let limit = i32x8::splat(32767 >> (-shift).max(0));
@@ -76,7 +78,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             *carry = dh.to_array();
         }
         let common = bits_of(or).saturating_sub(14).max(down);
-        let quiet = rest[4] != 0;
+        let quiet = scales[4] != 0;
         let mut du = [[0i32; E]; 3];
         let mut or = i32x8::ZERO;
         for (i, carry) in carry.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -106,8 +108,10 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         let projected = [du[0], du[2]];
         let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
         interleave(gradients, projected.as_flattened(), number % 2);
-        rest[5] = if quiet { 0 } else { exponent as u8 };
+        scales[5] = if quiet { 0 } else { exponent as u8 };
+        let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
         if quiet {
+            trusts.fill(0);
             continue;
         }
 
@@ -130,7 +134,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         }
 
         // The rows.
-        let (byte, indices) = rest[SCALES..].as_chunks::<4>().0.split_first().expect("a row");
+        let (byte, indices) = indices.as_chunks::<4>().0.split_first().expect("a row");
         let at = u32::from_le_bytes(*byte) as usize * shape.byte_row();
         let row = &mut parts.byte_rows[at..at + shape.byte_row()];
         let square = mean_square(du.iter().map(|du| dot(du, du, 7)).sum(), 3 * E, exponent);
@@ -139,9 +143,13 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         // -32768 is kept out: two of its squares overflow the dot product.
         let dx = dx.map(|dx| (dx >> narrow).max(-32767) as i16);
         let square = mean_square(dot(&dx, &dx, 7), E, exponent + narrow);
+        for (bytes, index) in trusts.as_chunks_mut().0.iter_mut().zip(indices) {
+            let row = &parts.rows[row_at(shape, index)..][..E * 2];
+            *bytes = (((dot(&dx, &read::<E>(row), 7) + 16) >> 5) as i32).to_le_bytes();
+        }
+        scales[6] = (exponent + narrow) as u8;
         for index in indices {
-            let at = u32::from_le_bytes(*index) as usize * shape.row();
-            let row = &mut parts.rows[at..at + shape.row()];
+            let row = &mut parts.rows[row_at(shape, index)..][..shape.row()];
             update(row, &dx, square, exponent + narrow, age);
         }
     }
@@ -211,6 +219,65 @@ fn factor(k: u32, exponent: u32, mean: u32) -> i16 {
     k.min(32767) as i16
 }
 
+/// Moves the trust in rows along its gradient over the span.
+pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
+    let exponent = |step: &[u8]| u32::from(step[E * 2 * KEPT + 6]);
+    let steps = parts.steps.chunks_exact(shape.step());
+    let steps = steps.filter(|step| step[E * 2 * KEPT + 4] == 0);
+    let largest = steps.clone().map(exponent).max().unwrap_or(0);
+    let mut sums = [0i32; MAX_CONTEXTS * CLASSES]; // of up to 25 bits each
+    for step in steps {
+        let down = (largest - exponent(step)).min(31);
+        let rows = step[E * 2 * KEPT + SCALES + 4..].as_chunks::<4>().0;
+        let (indices, gradients) = rows.split_at(shape.contexts);
+        for (context, (index, gradient)) in indices.iter().zip(gradients).enumerate() {
+            sums[trust_at(context, index)] += i32::from_le_bytes(*gradient) >> down;
+        }
+    }
+    let (trust, mean) = parts.trust.split_at_mut(shape.contexts * CLASSES * 2);
+    let sums = &sums[..shape.contexts * CLASSES];
+    let narrow = bits(sums.iter().fold(0, |or, &sum| or | magnitude(sum))).saturating_sub(15);
+    let square = sums.iter().map(|sum| i64::from((sum >> narrow) * (sum >> narrow) >> 7)).sum();
+    let square = mean_square(square, sums.len(), largest + narrow);
+    let mean = mean.first_chunk_mut().expect("a mean square");
+    let Some(k) = step_size(mean, square, largest + narrow, TRUST_RATE, average(spans)) else {
+        return;
+    };
+    for (bytes, sum) in trust.as_chunks_mut().0.iter_mut().zip(sums) {
+        let change = ((((sum >> narrow) * i32::from(k)) >> 16) + 1) >> 1;
+        let limit = 4 * i32::from(TRUST); // what the sum of all rows has room for
+        let moved = (i32::from(i16::from_le_bytes(*bytes)) + change).clamp(-limit, limit);
+        *bytes = (moved as i16).to_le_bytes();
+    }
+}
+
+/// Rate of a running mean of squares over spans, Q14: at first the mean of all, then 0.02.
+fn average(spans: u32) -> u32 {
+    (16384 / (spans.min(1 << 14) + 1)).max(328)
+}
+
+/// The factor for a gradient of `exponent` with the mean square `new`, and the running mean
+/// of its squares moved on. There is none for a gradient of 0.
+#[inline(always)]
+fn step_size(
+    mean: &mut [u8; 4],
+    new: Square,
+    exponent: u32,
+    rate: u32,
+    average: u32,
+) -> Option<i16> {
+    if new.mantissa == 0 {
+        return None;
+    }
+    let packed = u32::from_le_bytes(*mean);
+    let old = Square { mantissa: packed & 0xFFFF, exponent: packed >> 16 };
+    let moved = if packed == 0 { new } else { old.towards(new, average) };
+    *mean = (moved.exponent << 16 | moved.mantissa).to_le_bytes();
+    let (root, shift) = inverse_root(moved.mantissa.max(1));
+    let k = ((u64::from(rate) * u64::from(root)) >> shift) as u32;
+    Some(factor(k, exponent, moved.exponent))
+}
+
 /// Moves the projections along their gradient over the span.
 pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
     // All gradients to the largest exponent.
@@ -236,7 +303,6 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
 
     let rate = PROJECTION_RATE >> u32::from(E > 16);
     let rate = (rate / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(rate);
-    let average = (16384 / (spans.min(1 << 14) + 1)).max(328);
     let (rows, rest) = parts.projections.split_at_mut(shape.weights());
     let (columns, squares) = rest.split_at_mut(shape.weights());
     let (columns_x, columns_f) = columns.split_at_mut(E * E * 2);
@@ -269,16 +335,10 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         let gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
-        if new.mantissa == 0 {
+        let Some(k) = step_size(&mut squares[i], new, exponent, rate, average(spans)) else {
             continue;
-        }
-        let packed = u32::from_le_bytes(squares[i]);
-        let old = Square { mantissa: packed & 0xFFFF, exponent: packed >> 16 };
-        let mean = if packed == 0 { new } else { old.towards(new, average) };
-        squares[i] = (mean.exponent << 16 | mean.mantissa).to_le_bytes();
-        let (root, shift) = inverse_root(mean.mantissa.max(1));
-        let k = ((u64::from(rate) * u64::from(root)) >> shift) as u32;
-        let k = i16x8::splat(factor(k, exponent, mean.exponent));
+        };
+        let k = i16x8::splat(k);
         for (row, gradient) in
             row.as_chunks_mut::<CHUNK>().0.iter_mut().zip(gradient.as_chunks::<LANES>().0)
         {
@@ -304,6 +364,8 @@ const ROW_RATE: u32 = 57_750_000;
 pub(super) const MAX_VISITS: u32 = 3990;
 /// 0.003 in Q14, times 2^17; half of it where there are more than 16 channels.
 const PROJECTION_RATE: u32 = 6_442_451;
+/// 0.003 in Q12, times 2^17.
+const TRUST_RATE: u32 = 1_610_613;
 /// Largest gradients in h, Q18, and in f, Q24.
 const LIMIT_H: i32 = 1 << 28;
 const LIMIT_F: i32 = 1 << 29;

@@ -171,6 +171,11 @@ class Dictionary:
             ssm.nodes[node] = Node(list(w[:e]), w[e], w[e + 1] & 0xFFFF)
         ssm.h = list(take(2 * e).cast("h"))
         ssm.f = list(take(2 * e).cast("h"))
+        if ssm.checked:
+            t = take(32 * len(ssm.trust)).cast("h")
+            ssm.trust = [list(t[16 * j : 16 * j + 16]) for j in range(len(ssm.trust))]
+            packed = take(4).cast("I")[0]
+            ssm.trust_square = packed & 0xFFFF, packed >> 16
         p = take(2 * e * e).cast("h")
         ssm.p_a = [list(p[e * i : e * i + e]) for i in range(e)]
         p = take(4 * e * e).cast("h")

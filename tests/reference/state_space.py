@@ -27,11 +27,12 @@ def ssm_bytes(e, contexts, log_rows, span, checked):
         256 * (2 * e + 4)
         + 2 * e
         + 2 * e
+        + (32 * contexts + 4 if checked else 0)
         + 2 * 6 * e * e
         + 12 * e
         + 4 * e * span
         + 4 * e * span
-        + span * (14 * e + 8 + 4 * (contexts + 1))
+        + span * (14 * e + 8 + 4 * (contexts + 1) + (4 * contexts if checked else 0))
         + 256 * (6 * e + 4)
         + ((2 * e + (6 if checked else 4)) << log_rows)
     )
@@ -150,9 +151,12 @@ class Step:
 class StateSpace:
     DITHER = (0, 40503, 15470, 55973, 30940, 5907, 46410, 21377)
 
-    def __init__(self, width, shared, span, checked):
+    def __init__(self, width, contexts, shared, span, checked):
         self.e, self.shared, self.span, self.checked = width, shared, span, checked
         e = width
+        self.finer = 1 if e > 16 else 0
+        self.trust = [[4096] * 16 for _ in range(contexts)]  # by class
+        self.trust_square = (0, 0)
         self.nodes = [Node([0] * e) for _ in range(256)]
         self.h = [0] * e
         self.f = [0] * e
@@ -195,11 +199,23 @@ class StateSpace:
         e = self.e
         step = self.step = Step()
         step.byte_row = self.byte_rows[c1]
-        step.rows = [self.row_of(z) for z in hashes]
+        step.rows, step.classes = [], []
+        for z in hashes:
+            row = self.row_of(z)
+            step.rows.append(row)
+            step.classes.append(row.n.bit_length())
 
         x = [0] * e
-        for row in step.rows:
-            x = [sat16(a + b) for a, b in zip(x, row.r)]
+        if self.checked:
+            parts = [
+                (row.r, trust[k]) for row, trust, k in zip(step.rows, self.trust, step.classes)
+            ]
+            for (r, t), (other, u) in zip(parts[::2], parts[1::2]):
+                x = [v + ((a * t + b * u) >> 4) for v, a, b in zip(x, r, other)]
+            x = [sat16((v + 128) >> 8) for v in x]
+        else:
+            for row in step.rows:
+                x = [sat16(a + b) for a, b in zip(x, row.r)]
         u = [-2839 + 13931 * i // e for i in range(e)] + x + [2048] * e
         u = [sat16(a + b) for a, b in zip(u, step.byte_row.r)]
         step.q = [clamp((v + 4) >> 3, -4095, 4095) for v in x]
@@ -238,7 +254,7 @@ class StateSpace:
     def predict(self, c0):
         """The two inputs of the weight sets."""
         self.node = node = self.nodes[c0]
-        x = clamp((sum_pairs(node.w, self.f, 1) >> 9) + node.b, -49151, 49151)
+        x = clamp((sum_pairs(node.w, self.f, 1) >> (9 + self.finer)) + node.b, -49151, 49151)
         self.probability = squash(x)
         return [x >> 4, (self.probability - 32768) >> 6]
 
@@ -254,15 +270,15 @@ class StateSpace:
         for node, error in zip(step.nodes, step.errors):
             rate = ((33554 // e) * 36000) // (3000 + node.n)
             node.n = min(node.n + 1, 33000)
-            size = clamp(((error >> 2) * rate) >> 14, -32767, 32767)
-            node.b = sat16(node.b + ((1024 * size + 32768) >> 16))
+            size = clamp(((error >> 2) * rate) >> (14 - self.finer), -32767, 32767)
+            node.b = sat16(node.b + ((1024 * (size >> self.finer) + 32768) >> 16))
             sizes.append(size)
         for i in range(0, 8, 2):
             self.noise = noise_after(self.noise)
             pair = step.nodes[i : i + 2]
             half = [max(error >> 1, -32767) for error in step.errors[i : i + 2]]
             df = [
-                d + ((w0 * half[0] + w1 * half[1]) >> 3)
+                d + ((w0 * half[0] + w1 * half[1]) >> (3 + self.finer))
                 for d, w0, w1 in zip(df, pair[0].w, pair[1].w)
             ]
             for v in (0, 1):
@@ -292,6 +308,8 @@ class StateSpace:
         carry, back = [0] * e, [0] * e
         for step in reversed(self.steps):
             carry, back = self.backwards(step, carry, back, columns)
+        if self.checked:
+            self.move_trust()
         self.move_projections()
         self.spans = min(self.spans + 1, U32)
 
@@ -345,9 +363,32 @@ class StateSpace:
         narrow = max(0, bits(dx) - 15)
         dx = [max(d >> narrow, -32767) for d in dx]
         m = sum_pairs(dx, dx, 7) // e
+        step.x = x + narrow
+        step.trusts = [(sum_pairs(dx, row.r, 7) + 16) >> 5 for row in step.rows]
         for row in step.rows:
             row.move(dx, x + narrow, m, self.age)
         return carry, back
+
+    def move_trust(self):
+        steps = [step for step in self.steps if not step.quiet]
+        if not steps:
+            return
+        largest = max(step.x for step in steps)
+        sums = [[0] * 16 for _ in self.trust]
+        for step in steps:
+            for own, k, d in zip(sums, step.classes, step.trusts):
+                own[k] += d >> min(largest - step.x, 31)
+        narrow = max(0, bits([v for own in sums for v in own]) - 15)
+        sums = [[v >> narrow for v in own] for own in sums]
+        m = sum((v * v) >> 7 for own in sums for v in own) // (16 * len(sums))
+        x = largest + narrow
+        self.trust_square, k = self.normalised(self.trust_square, m, x, 1610613)
+        if k is not None:
+            for trust, own in zip(self.trust, sums):
+                trust[:] = [
+                    clamp(t + ((((v * k) >> 16) + 1) >> 1), -16384, 16384)
+                    for t, v in zip(trust, own)
+                ]
 
     def move_projections(self):
         e = self.e
@@ -358,17 +399,26 @@ class StateSpace:
             dus.append([(v + ((1 << d) >> 1)) >> d for v in step.du])
         first = 6442451 if e <= 16 else 3221225
         rate = min(300 * (first // 10) // isqrt(100 + min(self.spans, 1 << 24)), first)
-        mu = max(16384 // (min(self.spans, 16384) + 1), 328)
         inputs = list(zip(*[step.q for step in self.steps]))  # over the span, for each j
         dus = list(zip(*dus))
         for i in range(e):
-            self.move_part(i, self.p_a[i], 0, dus[i], inputs[e:], largest, rate, mu)
+            self.move_part(i, self.p_a[i], 0, dus[i], inputs[e:], largest, rate)
         for i in range(e):
             for half, q in enumerate((inputs[:e], inputs[e:])):
                 part, du = e + 2 * i + half, dus[2 * e + i]
-                self.move_part(part, self.p_o[i], half * e, du, q, largest, rate, mu)
+                self.move_part(part, self.p_o[i], half * e, du, q, largest, rate)
 
-    def move_part(self, part, row, at, du, inputs, largest, rate, mu):
+    def normalised(self, v, m, x, rate):
+        """The mean square v moved, and the factor k, None for a gradient of 0."""
+        if m == 0:
+            return v, None
+        target = in_range(2 * m, x + 3)
+        mu = max(16384 // (min(self.spans, 16384) + 1), 328)
+        v = target if v == (0, 0) else moved(v, target, mu)
+        root, s = inverse_root(max(v[0], 1))
+        return v, step_size((rate * root) >> s, x, v[1])
+
+    def move_part(self, part, row, at, du, inputs, largest, rate):
         """The E weights of row from at on."""
         e = self.e
         gradient = [sum(map(mul, du, q)) for q in inputs]
@@ -376,13 +426,9 @@ class StateSpace:
         gradient = [max(g >> narrow, -32767) for g in gradient]
         x = largest + narrow
         m = sum_pairs(gradient, gradient, 7) // e
-        if m == 0:
+        self.squares[part], k = self.normalised(self.squares[part], m, x, rate)
+        if k is None:
             return
-        target = in_range(2 * m, x + 3)
-        v = self.squares[part]
-        v = self.squares[part] = target if v == (0, 0) else moved(v, target, mu)
-        root, s = inverse_root(max(v[0], 1))
-        k = step_size((rate * root) >> s, x, v[1])
         for j, g in enumerate(gradient, at):
             row[j] = max(sat16(row[j] + ((((g * k) >> 16) + 1) >> 1)), -32767)
 
