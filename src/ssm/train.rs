@@ -237,7 +237,7 @@ pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts
     let (trust, mean) = parts.trust.split_at_mut(shape.contexts * CLASSES * 2);
     let sums = &sums[..shape.contexts * CLASSES];
     let narrow = bits(sums.iter().fold(0, |or, &sum| or | magnitude(sum))).saturating_sub(15);
-    let square = sums.iter().map(|sum| i64::from((sum >> narrow) * (sum >> narrow) >> 7)).sum();
+    let square = sums.iter().map(|sum| i64::from(((sum >> narrow) * (sum >> narrow)) >> 7)).sum();
     let square = mean_square(square, sums.len(), largest + narrow);
     let mean = mean.first_chunk_mut().expect("a mean square");
     let Some(k) = step_size(mean, square, largest + narrow, TRUST_RATE, average(spans)) else {
