@@ -285,7 +285,8 @@ impl Ssm {
                 let first = u32::from_le_bytes(*index);
                 let pair = &mut parts.rows[first as usize * shape.row()..][..size];
                 let (which, visits) = find_row(pair, row_check(hash));
-                *index = (first + which | (bits(visits as i32) << ROW_BITS)).to_le_bytes();
+                let class = bits(visits as i32);
+                *index = ((first + which) | (class << ROW_BITS)).to_le_bytes();
             }
         }
     }
