@@ -109,9 +109,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
         interleave(gradients, projected.as_flattened(), number % 2);
         scales[5] = if quiet { 0 } else { exponent as u8 };
-        let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
         if quiet {
-            trusts.fill(0);
             continue;
         }
 
@@ -134,6 +132,7 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         }
 
         // The rows.
+        let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
         let (byte, indices) = indices.as_chunks::<4>().0.split_first().expect("a row");
         let at = u32::from_le_bytes(*byte) as usize * shape.byte_row();
         let row = &mut parts.byte_rows[at..at + shape.byte_row()];
@@ -225,7 +224,7 @@ pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts
     let steps = parts.steps.chunks_exact(shape.step());
     let steps = steps.filter(|step| step[E * 2 * KEPT + 4] == 0);
     let largest = steps.clone().map(exponent).max().unwrap_or(0);
-    let mut sums = [0i32; MAX_CONTEXTS * CLASSES]; // of up to 25 bits each
+    let mut sums = [0i32; MAX_CONTEXTS * CLASSES]; // of 32 numbers of 25 bits
     for step in steps {
         let down = (largest - exponent(step)).min(31);
         let rows = step[E * 2 * KEPT + SCALES + 4..].as_chunks::<4>().0;
