@@ -219,6 +219,7 @@ fn factor(k: u32, exponent: u32, mean: u32) -> i16 {
 }
 
 /// Moves the trust in rows along its gradient over the span.
+#[inline(never)] // its sums take a kilobyte of stack, and small levels have no trust
 pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
     let exponent = |step: &[u8]| u32::from(step[E * 2 * KEPT + 6]);
     let steps = parts.steps.chunks_exact(shape.step());
