@@ -232,9 +232,6 @@ pub(crate) struct SsmPlan {
     pub(crate) width: usize,
     /// Embedding rows that the hashed contexts share.
     pub(crate) rows: usize,
-    /// Whether rows belong to one context at a time. Where many have to share few, they
-    /// would be emptied all the time.
-    pub(crate) checked: bool,
     /// Bytes of truncated backpropagation.
     pub(crate) span: usize,
     /// Contexts beside the last byte.
@@ -245,11 +242,10 @@ impl SsmPlan {
     pub(crate) const fn shape(&self) -> ssm::Shape {
         // The gradients of two steps share lanes, and a span's sum is to fit.
         assert!(self.span.is_multiple_of(2) && self.span <= 32);
-        assert!(!self.checked || self.rows.is_multiple_of(2));
+        assert!(!ssm::is_wide(self.width) || self.rows.is_multiple_of(2));
         ssm::Shape {
             width: self.width,
             rows: self.rows,
-            checked: self.checked,
             contexts: self.contexts.len(),
             span: self.span,
         }
@@ -573,7 +569,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
         width: usize,
         rows: usize,
     ) -> Plan {
-        plan.ssm = Some(SsmPlan { width, rows, checked: width > 16, span: 32, contexts });
+        plan.ssm = Some(SsmPlan { width, rows, span: 32, contexts });
         plan.words = Some(WordsPlan {
             contexts: SPELLED.split_at(plan.contexts.len()).0,
             rows: SPELLED_ROWS.split_at(contexts.len()).0,
@@ -672,13 +668,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             guesses: GUESSES.split_at(4).0,
             quiet_in_words: false,
             bitmaps: &[10],
-            ssm: Some(SsmPlan {
-                width: 16,
-                rows: 1 << 11,
-                checked: false,
-                span: 16,
-                contexts: FEW_ROWS,
-            }),
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 11, span: 16, contexts: FEW_ROWS }),
             words: Some(WordsPlan {
                 contexts: &[
                     Order(0),
@@ -720,13 +710,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             guesses: GUESSES,
             quiet_in_words: true,
             bitmaps: &[10, 13, 13],
-            ssm: Some(SsmPlan {
-                width: 16,
-                rows: 1 << 13,
-                checked: false,
-                span: 32,
-                contexts: SOME_ROWS,
-            }),
+            ssm: Some(SsmPlan { width: 16, rows: 1 << 13, span: 32, contexts: SOME_ROWS }),
             words: Some(WordsPlan {
                 contexts: &[
                     Letters(1),

@@ -71,6 +71,14 @@ const CLASSES: usize = 16;
 /// Low bits of a row number in a step; above is the class of the row.
 const ROW_BITS: u32 = 28;
 
+/// Whether a model of this width is a wide one, of the levels with memory for many rows. In
+/// it a row belongs to one context at a time, which its check tells, and the rows are trusted
+/// by their visits; where many contexts have to share few rows, these would be emptied all
+/// the time. Its head has one digit more, and its projections move at half the rate.
+pub(crate) const fn is_wide(width: usize) -> bool {
+    width > 16
+}
+
 /// Size of a model.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
@@ -78,8 +86,6 @@ pub(crate) struct Shape {
     pub(crate) width: usize,
     /// Rows that all contexts but the last byte share, an even number where they have checks.
     pub(crate) rows: usize,
-    /// Whether a row belongs to one context at a time.
-    pub(crate) checked: bool,
     /// Contexts beside the last byte.
     pub(crate) contexts: usize,
     /// Bytes between two updates of the rows, even.
@@ -94,7 +100,7 @@ impl Shape {
 
     /// Bytes of the check of an embedding row.
     const fn check(&self) -> usize {
-        if self.checked { CHECK } else { 0 }
+        if is_wide(self.width) { CHECK } else { 0 }
     }
 
     /// Bytes of a row of the last byte: the same with three vectors.
@@ -105,14 +111,14 @@ impl Shape {
     /// Bytes of a step: the vectors kept, their exponents, the rows, and the gradients of
     /// the trust in them.
     const fn step(&self) -> usize {
-        let trusts = if self.checked { self.contexts * 4 } else { 0 };
+        let trusts = if is_wide(self.width) { self.contexts * 4 } else { 0 };
         self.width * 2 * KEPT + SCALES + (self.contexts + 1) * 4 + trusts
     }
 
     /// Bytes of the trust in rows: for each context and class, and the mean square of the
     /// gradients.
     const fn trust(&self) -> usize {
-        if self.checked { self.contexts * CLASSES * 2 + 4 } else { 0 }
+        if is_wide(self.width) { self.contexts * CLASSES * 2 + 4 } else { 0 }
     }
 
     /// Bytes of a node of the head: weights, bias, visits.
@@ -268,7 +274,7 @@ impl Ssm {
         let step = &mut parts.steps[self.step * size..][..size];
         let indices = step[shape.width * 2 * KEPT + SCALES..].as_chunks_mut::<4>().0;
         indices[0] = u32::from(byte).to_le_bytes();
-        let ways = if shape.checked { 2 } else { 1 };
+        let ways = if is_wide(shape.width) { 2 } else { 1 };
         let size = shape.row() * ways;
         let sets = (shape.rows / ways) as u64;
         let mut touched = 0;
@@ -280,7 +286,7 @@ impl Ssm {
             }
         }
         core::hint::black_box(touched);
-        if shape.checked {
+        if is_wide(shape.width) {
             for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
                 let first = u32::from_le_bytes(*index);
                 let pair = &mut parts.rows[first as usize * shape.row()..][..size];
@@ -309,7 +315,7 @@ impl Ssm {
         let (&byte, indices) = rest[SCALES..].as_chunks::<4>().0.split_first().expect("a row");
 
         // The embedding, Q12; saturation is part of the model.
-        let x: [i16; E] = if shape.checked {
+        let x: [i16; E] = if is_wide(E) {
             trusted(shape, &indices[..shape.contexts], parts.trust, parts.rows)
         } else {
             let mut x = [0; E];
@@ -474,7 +480,7 @@ impl Ssm {
         if self.step == shape.span {
             self.step = 0;
             train::backward::<E>(shape, self.age, &mut parts);
-            if shape.checked {
+            if is_wide(E) {
                 train::trust::<E>(shape, self.spans, &mut parts);
             }
             train::project::<E>(shape, self.spans, &mut parts);
@@ -568,7 +574,7 @@ fn find_row(pair: &mut [u8], check: u16) -> (u32, u32) {
 /// Digits of the weights of the head beyond Q12. What moves a weight falls with the width;
 /// wide models need one more, lest the stochastic rounding drown it.
 const fn finer(width: usize) -> u32 {
-    (width > 16) as u32
+    is_wide(width) as u32
 }
 
 /// Notes a visit to a node of the head, moves its bias, and returns the step of

@@ -18,9 +18,9 @@ macro_rules! for_width {
 
 const SHAPE: Shape = shape(16, 4096);
 
-/// A wide model has rows with checks, as in the plans of the levels.
+/// Three contexts, and the span of most levels.
 const fn shape(width: usize, rows: usize) -> Shape {
-    Shape { width, rows, checked: width > 16, contexts: 3, span: 32 }
+    Shape { width, rows, contexts: 3, span: 32 }
 }
 
 /// Random numbers from a fixed seed.

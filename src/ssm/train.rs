@@ -7,7 +7,7 @@ use super::numbers::{
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, F, GATES, KEPT, LANES, MAX_CONTEXTS, Parts, SCALES, Shape,
-    TRUST, WARM_UP, interleave, row_at, trust_at,
+    TRUST, WARM_UP, interleave, is_wide, row_at, trust_at,
 };
 use wide::{i16x8, i32x4, i32x8};
 
@@ -142,11 +142,13 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         // -32768 is kept out: two of its squares overflow the dot product.
         let dx = dx.map(|dx| (dx >> narrow).max(-32767) as i16);
         let square = mean_square(dot(&dx, &dx, 7), E, exponent + narrow);
-        for (bytes, index) in trusts.as_chunks_mut().0.iter_mut().zip(indices) {
-            let row = &parts.rows[row_at(shape, index)..][..E * 2];
-            *bytes = (((dot(&dx, &read::<E>(row), 7) + 16) >> 5) as i32).to_le_bytes();
+        if is_wide(E) {
+            for (bytes, index) in trusts.as_chunks_mut().0.iter_mut().zip(indices) {
+                let row = &parts.rows[row_at(shape, index)..][..E * 2];
+                *bytes = (((dot(&dx, &read::<E>(row), 7) + 16) >> 5) as i32).to_le_bytes();
+            }
+            scales[6] = (exponent + narrow) as u8;
         }
-        scales[6] = (exponent + narrow) as u8;
         for index in indices {
             let row = &mut parts.rows[row_at(shape, index)..][..shape.row()];
             update(row, &dx, square, exponent + narrow, age);
@@ -219,7 +221,6 @@ fn factor(k: u32, exponent: u32, mean: u32) -> i16 {
 }
 
 /// Moves the trust in rows along its gradient over the span.
-#[inline(never)] // its sums take a kilobyte of stack, and small levels have no trust
 pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
     let exponent = |step: &[u8]| u32::from(step[E * 2 * KEPT + 6]);
     let steps = parts.steps.chunks_exact(shape.step());
@@ -301,8 +302,9 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         }
     }
 
-    let rate = PROJECTION_RATE >> u32::from(E > 16);
+    let rate = PROJECTION_RATE >> u32::from(is_wide(E));
     let rate = (rate / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(rate);
+    let average = average(spans);
     let (rows, rest) = parts.projections.split_at_mut(shape.weights());
     let (columns, squares) = rest.split_at_mut(shape.weights());
     let (columns_x, columns_f) = columns.split_at_mut(E * E * 2);
@@ -335,7 +337,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         let gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
-        let Some(k) = step_size(&mut squares[i], new, exponent, rate, average(spans)) else {
+        let Some(k) = step_size(&mut squares[i], new, exponent, rate, average) else {
             continue;
         };
         let k = i16x8::splat(k);
