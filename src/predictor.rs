@@ -678,6 +678,25 @@ impl<
             self.residuals.predict(r.partial, r.bit_index, tables.residuals, inputs);
         }
 
+        // The bins are touched here, so that they are there when the mixers are done.
+        let mut stage_contexts = [0; MAX_STAGES];
+        let mut rest = &*tables.stages;
+        for (order, &log2) in Self::PLAN.stages.iter().enumerate() {
+            let (table, after) = rest.split_at(refinement::bytes(log2));
+            let context = match order {
+                0 => r.partial,
+                n => {
+                    let bytes = r.bytes as u32 & (u32::MAX >> (32 - 8 * n));
+                    hash(hash(n as u32, bytes), r.partial).wrapping_mul(PHI) >> (32 - log2)
+                }
+            };
+            stage_contexts[order] = context;
+            if Self::SIZE > CACHE {
+                core::hint::black_box(table[context as usize * 66] ^ table[context as usize * 66 + 64]);
+            }
+            rest = after;
+        }
+
         let mut base = 0;
         let (mut x, mut p) = (0, 32768);
         for (i, selector) in Self::PLAN.selectors.iter().enumerate() {
@@ -720,16 +739,9 @@ impl<
         // Half the mixer's word, half the mean of the refinement stages.
         let mut sum = 0;
         let mut rest = &*tables.stages;
-        let r = &self.recent;
         for (order, &log2) in Self::PLAN.stages.iter().enumerate() {
             let (table, after) = rest.split_at(refinement::bytes(log2));
-            let context = match order {
-                0 => r.partial,
-                n => {
-                    let bytes = r.bytes as u32 & (u32::MAX >> (32 - 8 * n));
-                    hash(hash(n as u32, bytes), r.partial).wrapping_mul(PHI) >> (32 - log2)
-                }
-            };
+            let context = stage_contexts[order];
             sum += self.stages[order].refine(table, context, x);
             rest = after;
         }

@@ -13,13 +13,18 @@
 //! u = bias + byte_row[c1] + (P_a f', x, P_o [x, f'])  u_a, u_c, u_o; f' is the last f
 //! a = sigmoid(u_a)   c = tanh(u_c)   g = u_o sigmoid(u_o)
 //! h = a h + (1 - a) c                                the state
-//! y = h g     f = y / rms(y)                         the features
+//! y = h g     n = y / rms(y)
+//! v = n (1 + tanh(P_v n))     f = v / rms(v)         the features; of narrow models f = n
 //! p(bit) = squash(W[node] . f + b[node])             node: the bits of the byte so far
 //! ```
 //!
 //! The head `W` learns after each byte, the rest after each span of bytes by
-//! truncated backpropagation through time (`train`). All of it is integer
-//! arithmetic that cannot overflow; formats are named where a value is made.
+//! truncated backpropagation through time (`train`). A wide model has a second head, which
+//! predicts the byte after that from the same features. Nobody asks it; what it learns
+//! makes better features (multi-token prediction: Gloeckle et al., 2024).
+//!
+//! All of it is integer arithmetic that cannot overflow; formats are named where a value
+//! is made.
 
 pub(crate) mod numbers;
 #[cfg(test)]
@@ -53,17 +58,33 @@ const BYTE_ROWS: usize = 256;
 /// Binary nodes of a byte.
 const NODES: usize = 256;
 
-/// Vectors of a step kept for the backward pass: the gradient of f, f, g, a,
-/// and how h depends on u_a and u_c and y on u_o.
-const KEPT: usize = 7;
+/// Vectors of a step kept for the backward pass: the gradient of f, n, g, a, how h depends
+/// on u_a and u_c and y on u_o; in wide models f, and the tanh in v.
+const fn kept(width: usize) -> usize {
+    if is_wide(width) { 9 } else { 7 }
+}
 const DF: usize = 0;
-const F: usize = 1;
+const N: usize = 1;
 const GATES: usize = 2;
 const DECAYS: usize = 3;
 const BY_U: usize = 4;
+const F: usize = 7;
+const TURNS: usize = 8;
 
 /// Bytes of a step before its row numbers: the exponents of its vectors.
-const SCALES: usize = 8;
+const fn scales(width: usize) -> usize {
+    if is_wide(width) { 12 } else { 8 }
+}
+/// Of those, the exponents of the gradients of u and of P_v n, and of x; the norm of v.
+const EXPONENTS: [usize; 2] = [5, 7];
+const EXPONENT_X: usize = 6;
+const NORM_V: usize = 8;
+
+/// Vectors of a step that the projections see, their inputs x, f', n, and those of the
+/// gradients of what they add to: u_a, u_o, P_v n.
+const fn ends(width: usize) -> usize {
+    if is_wide(width) { 3 } else { 2 }
+}
 
 /// Classes of rows by their visits, those of as many binary digits.
 const CLASSES: usize = 16;
@@ -74,7 +95,8 @@ const ROW_BITS: u32 = 28;
 /// Whether a model of this width is a wide one, of the levels with memory for many rows. In
 /// it a row belongs to one context at a time, which its check tells, and the rows are trusted
 /// by their visits; where many contexts have to share few rows, these would be emptied all
-/// the time. Its head has one digit more, and its projections move at half the rate.
+/// the time. Its head has one digit more, its projections move at half the rate, its features
+/// are gated by themselves, and it has a second head.
 pub(crate) const fn is_wide(width: usize) -> bool {
     width > 16
 }
@@ -112,7 +134,10 @@ impl Shape {
     /// the trust in them.
     const fn step(&self) -> usize {
         let trusts = if is_wide(self.width) { self.contexts * 4 } else { 0 };
-        self.width * 2 * KEPT + SCALES + (self.contexts + 1) * 4 + trusts
+        self.width * 2 * kept(self.width)
+            + scales(self.width)
+            + (self.contexts + 1) * 4
+            + trusts
     }
 
     /// Bytes of the trust in rows: for each context and class, and the mean square of the
@@ -126,25 +151,36 @@ impl Shape {
         self.width * 2 + 4
     }
 
-    /// Bytes of `P_a` and `P_o`: three square matrices.
-    const fn weights(&self) -> usize {
-        3 * self.width * self.width * 2
+    /// Bytes of the second head.
+    const fn ahead(&self) -> usize {
+        if is_wide(self.width) { NODES * self.node() } else { 0 }
     }
 
-    /// Bytes of the projections: `P_a` and `P_o`, as rows and as columns, and the mean
-    /// squares of their gradients.
+    /// Square matrices of the projections: `P_a`, two of `P_o`, `P_v`.
+    const fn blocks(&self) -> usize {
+        if is_wide(self.width) { 4 } else { 3 }
+    }
+
+    /// Bytes of `P_a`, `P_o` and `P_v`.
+    const fn weights(&self) -> usize {
+        self.blocks() * self.width * self.width * 2
+    }
+
+    /// Bytes of the projections: as rows and as columns, and the mean squares of their
+    /// gradients.
     const fn projections(&self) -> usize {
-        2 * self.weights() + 3 * self.width * 4
+        2 * self.weights() + self.blocks() * self.width * 4
     }
 
     /// Bytes of the inputs and gradients of the projections over a span.
     const fn pairs(&self) -> usize {
-        self.span * self.width * (2 + 2) * 2
+        2 * self.span * self.width * ends(self.width) * 2
     }
 
     /// Bytes of the whole model.
     pub(crate) const fn bytes(&self) -> usize {
         NODES * self.node()
+            + self.ahead()
             + self.width * 4
             + self.trust()
             + self.projections()
@@ -158,6 +194,8 @@ impl Shape {
 /// The memory of a model, cut into its tables.
 struct Parts<'a> {
     head: &'a mut [u8],
+    /// The second head.
+    ahead: &'a mut [u8],
     /// The state h, Q15.
     state: &'a mut [u8],
     /// The features f, Q10.
@@ -167,7 +205,7 @@ struct Parts<'a> {
     projections: &'a mut [u8],
     /// Inputs of the projections in the span, Q9, those of two steps interleaved.
     inputs: &'a mut [u8],
-    /// Gradients of u_a and u_o in the span, interleaved likewise.
+    /// Gradients of u_a, u_o and P_v n in the span, interleaved likewise.
     gradients: &'a mut [u8],
     steps: &'a mut [u8],
     byte_rows: &'a mut [u8],
@@ -177,15 +215,16 @@ struct Parts<'a> {
 #[inline(always)]
 fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
     let (head, rest) = memory.split_at_mut(NODES * shape.node());
+    let (ahead, rest) = rest.split_at_mut(shape.ahead());
     let (state, rest) = rest.split_at_mut(shape.width * 2);
     let (features, rest) = rest.split_at_mut(shape.width * 2);
     let (trust, rest) = rest.split_at_mut(shape.trust());
     let (projections, rest) = rest.split_at_mut(shape.projections());
-    let (inputs, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
-    let (gradients, rest) = rest.split_at_mut(shape.span * shape.width * 2 * 2);
+    let (inputs, rest) = rest.split_at_mut(shape.pairs() / 2);
+    let (gradients, rest) = rest.split_at_mut(shape.pairs() / 2);
     let (steps, rest) = rest.split_at_mut(shape.span * shape.step());
     let (byte_rows, rows) = rest.split_at_mut(BYTE_ROWS * shape.byte_row());
-    Parts { head, state, features, trust, projections, inputs, gradients, steps, byte_rows, rows }
+    Parts { head, ahead, state, features, trust, projections, inputs, gradients, steps, byte_rows, rows }
 }
 
 /// What the model knows beside its tables.
@@ -217,7 +256,8 @@ pub(crate) fn features<const E: usize>(shape: &Shape, memory: &mut [u8]) -> [i16
 /// rows as after 50 each, at most.
 pub(crate) fn settle(shape: &Shape, memory: &mut [u8]) {
     let parts = parts(shape, memory);
-    for node in parts.head.chunks_exact_mut(shape.node()) {
+    let heads = parts.head.chunks_exact_mut(shape.node());
+    for node in heads.chain(parts.ahead.chunks_exact_mut(shape.node())) {
         let visits = &mut node[shape.node() - 2..];
         let n = u16::from_le_bytes([visits[0], visits[1]]).min(1000);
         visits.copy_from_slice(&n.to_le_bytes());
@@ -272,7 +312,7 @@ impl Ssm {
         let parts = parts(shape, memory);
         let size = shape.step();
         let step = &mut parts.steps[self.step * size..][..size];
-        let indices = step[shape.width * 2 * KEPT + SCALES..].as_chunks_mut::<4>().0;
+        let indices = step[shape.width * 2 * kept(shape.width) + scales(shape.width)..].as_chunks_mut::<4>().0;
         indices[0] = u32::from(byte).to_le_bytes();
         let ways = if is_wide(shape.width) { 2 } else { 1 };
         let size = shape.row() * ways;
@@ -311,8 +351,8 @@ impl Ssm {
         let parts = parts(shape, memory);
         let size = shape.step();
         let step = &mut parts.steps[self.step * size..][..size];
-        let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
-        let (&byte, indices) = rest[SCALES..].as_chunks::<4>().0.split_first().expect("a row");
+        let (kept, rest) = step.split_at_mut(E * 2 * kept(E));
+        let (&byte, indices) = rest[scales(E)..].as_chunks::<4>().0.split_first().expect("a row");
 
         // The embedding, Q12; saturation is part of the model.
         let x: [i16; E] = if is_wide(E) {
@@ -338,12 +378,10 @@ impl Ssm {
         for (u, row) in u.as_flattened_mut().as_chunks_mut::<LANES>().0.iter_mut().zip(row) {
             *u = i16x8::new(*u).saturating_add(load(row)).to_array();
         }
-        // The inputs of the projections, Q9 within +-8.
-        let narrow =
-            |x: i16, shift: u32| (x.saturating_add(1 << (shift - 1)) >> shift).clamp(-4095, 4095);
         let last = read::<E>(parts.features);
-        let input = [x.map(|x| narrow(x, 3)), last.map(|f| narrow(f, 1))];
-        let (p_a, p_o) = parts.projections[..shape.weights()].split_at(E * E * 2);
+        let input = [x.map(|x| narrowed(x, 3)), last.map(|f| narrowed(f, 1))];
+        let (p_a, rest_of_p) = parts.projections[..shape.weights()].split_at(E * E * 2);
+        let (p_o, p_v) = rest_of_p.split_at(E * E * 4);
         let projected = |u: &mut [i16], p: &[u8], input: &[i16]| {
             for (u, p) in u.iter_mut().zip(p.chunks_exact(input.len() * 2)) {
                 let sum = narrow_dot::<5>(p, input); // Q18
@@ -352,19 +390,19 @@ impl Ssm {
         };
         projected(&mut u[0], p_a, &input[1]);
         projected(&mut u[2], p_o, input.as_flattened());
-        let pair = &mut parts.inputs[self.step / 2 * E * 8..][..E * 8];
-        interleave(pair, input.as_flattened(), self.step % 2);
+        let pairs = ends(E) * E * 4;
+        let pairs = &mut parts.inputs[self.step / 2 * pairs..][..pairs];
+        interleave(pairs, input.as_flattened(), self.step % 2);
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;
         let (a, s) = (a.map(sigmoid), s.map(sigmoid)); // Q15
-        let c = c.map(|u| 2 * (sigmoid(u.saturating_add(u)) - HALF)); // Q15
+        let c = c.map(tanh); // Q15
         let h = read::<E>(parts.state);
-        let mut vectors = [[0i16; E]; KEPT];
-        let [_, features, gates, decays, by_a, by_c, by_o] = &mut vectors;
+        let mut vectors = [[0i16; E]; F];
+        let [_, normed, gates, decays, by_a, by_c, by_o] = &mut vectors;
         let mut new = [0; E];
         let mut y = [0; E];
-        let mut or = FLOOR;
         for i in 0..E {
             let (a, c, s) = (i32::from(a[i]), i32::from(c[i]), i32::from(s[i]));
             let g = (i32::from(u[2][i]) * s + ONE / 2) >> 15; // Q12
@@ -372,7 +410,6 @@ impl Ssm {
             let h = (old * a + c * b + ONE / 2) >> 15; // Q15
             new[i] = h as i16;
             y[i] = h * g; // Q27
-            or |= magnitude(y[i]);
             gates[i] = g as i16;
             decays[i] = a as i16;
             // How h depends on u_a and u_c, and y on u_o, Q15.
@@ -382,22 +419,25 @@ impl Ssm {
             by_o[i] = ((h * slope) >> 15).clamp(-32767, 32767) as i16;
         }
         write(parts.state, &new);
-
-        // RMS norm on 13 bits a channel; the floor is added in squares.
-        let shift = bits(or) - 13;
-        let y = y.map(|y| (y >> shift) as i16);
-        let floor = FLOOR >> shift;
-        let mean = (dot(&y, &y, 1) / (E as i64 / 2)) as u32 + (floor * floor) as u32;
-        // 2^27 / rms, with the rms in sixteenths of the shifted y: 15 bits.
-        let inverse = (1 << 27) / ((mean << 4).isqrt() as i32 * 4);
-        *features = y.map(|y| ((i32::from(y) * inverse) >> 13) as i16); // Q10
-        write(parts.features, features);
+        *normed = norm(&y, FLOOR, &mut rest[..3]);
+        let features = if is_wide(E) {
+            let input = normed.map(|n| narrowed(n, 1));
+            interleave(&mut pairs[E * 8..], &input, self.step % 2);
+            let mut turn = [0; E];
+            projected(&mut turn, p_v, &input);
+            let turn = turn.map(tanh);
+            let v = core::array::from_fn(|i| i32::from(normed[i]) * (ONE + i32::from(turn[i]))); // Q25
+            let features = norm(&v, FLOOR >> 2, &mut rest[NORM_V..][..3]);
+            write(&mut kept[F * E * 2..], &features);
+            write(&mut kept[TURNS * E * 2..], &turn);
+            features
+        } else {
+            *normed
+        };
+        write(parts.features, &features);
         for (bytes, vector) in kept.chunks_exact_mut(E * 2).zip(&vectors).skip(1) {
             write(bytes, vector);
         }
-        // What the backward pass needs of the norm.
-        rest[..2].copy_from_slice(&(inverse as u16).to_le_bytes());
-        rest[2] = shift as u8;
         self.bits = 0;
     }
 
@@ -412,11 +452,7 @@ impl Ssm {
         let parts = parts(shape, memory);
         let size = shape.node();
         let node = &parts.head[partial as usize * size..][..size];
-        let (weights, rest) = node.split_at(E * 2);
-        let x = dot(&read::<E>(weights), &read::<E>(parts.features), 1) >> (9 + finer(E));
-        let bias = i16::from_le_bytes([rest[0], rest[1]]);
-        let limit = STRETCH_MAX << 4;
-        let x = (x + i64::from(bias)).clamp(i64::from(1 - limit), i64::from(limit - 1)) as i32;
+        let x = logit(node, &read::<E>(parts.features));
         self.p = squash(x);
         [(x >> 4) as i16, ((self.p as i32 - 32768) >> 6) as i16]
     }
@@ -425,55 +461,31 @@ impl Ssm {
     pub(crate) fn end_byte<const E: usize>(&mut self, shape: &Shape, byte: u8, memory: &mut [u8]) {
         let mut parts = parts(shape, memory);
         let f = read::<E>(parts.features);
-        let size = shape.node();
-        let mut df = [0i32; E]; // Q24
-        for bit in 0..4 {
-            // Two nodes at a time: their gradients in f add up in one product.
-            let path = |bits: usize| (1 << bits | u32::from(byte) >> (8 - bits)) as usize;
-            let (first, second) = parts.head[path(2 * bit) * size..]
-                .split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
-            let errors = [self.errors[2 * bit], self.errors[2 * bit + 1]];
-            let half = errors.map(|error| (error >> 1).max(-32767) as i16);
-            let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
-            let nodes = [&mut first[..size], &mut second[..size]];
-            let [(w0, step0), (w1, step1)] = {
-                let mut errors = errors.iter();
-                nodes.map(|node| {
-                    let (weights, rest) = node.split_at_mut(E * 2);
-                    let step = move_bias(rest, *errors.next().unwrap_or(&0), E);
-                    (weights.as_chunks_mut::<CHUNK>().0, step)
-                })
-            };
-            self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let mut noise = u16x8::new(DITHER) + u16x8::splat((self.noise >> 16) as u16);
-            let f = f.as_chunks::<LANES>().0;
-            let df = df.as_chunks_mut::<LANES>().0;
-            for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
-                let (a, b) = (load(w0), load(w1));
-                let [low, high] = pairs(a, b).map(|pairs| {
-                    let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
-                    sums.to_array()
-                });
-                for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
-                    *df += x;
-                }
-                let f = i16x8::new(*f);
-                store(w0, moved(a, f, step0, noise).to_array());
-                noise += u16x8::splat(0x6A3D);
-                store(w1, moved(b, f, step1, noise).to_array());
-                noise += u16x8::splat(0x6A3D);
-            }
-        }
+        let df = learn_path(parts.head, byte, &f, &self.errors, &mut self.noise);
         let missed: i32 = self.errors.iter().map(|e| e.abs()).sum();
 
-        let step_size = shape.step();
-        let step = &mut parts.steps[self.step * step_size..][..step_size];
-        let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
-        let or = df.iter().fold(0, |or, &df| or | magnitude(df));
-        let down = bits(or).saturating_sub(14);
-        write(kept, &df.map(|df| (df >> down) as i16));
-        rest[3] = down as u8;
-        rest[4] = u8::from(missed < SKIP);
+        let size = shape.step();
+        let (before, step) = parts.steps.split_at_mut(self.step * size);
+        let (kept_now, scales) = step[..size].split_at_mut(E * 2 * kept(E));
+        scales[3] = write_narrow(kept_now, &df);
+        scales[4] = u8::from(missed < SKIP);
+        if is_wide(E) && missed >= SKIP_AHEAD && self.step > 0 {
+            // What the features of the byte before say of this one.
+            let (kept, scales) =
+                before[(self.step - 1) * size..].split_at_mut(E * 2 * kept(E));
+            let f = read::<E>(&kept[F * E * 2..][..E * 2]);
+            let errors = core::array::from_fn(|i| {
+                let node = (1 << i | usize::from(byte) >> (8 - i)) * shape.node();
+                let p = squash(logit(&parts.ahead[node..][..shape.node()], &f)) as i32;
+                (i32::from(byte >> (7 - i) & 1) << 16) - p
+            });
+            let more = learn_path(parts.ahead, byte, &f, &errors, &mut self.noise);
+            let df = read::<E>(&kept[..E * 2]);
+            let df: [i32; E] = core::array::from_fn(|i| {
+                (i32::from(df[i]) << scales[3]) + (more[i] >> 6) * AHEAD
+            });
+            scales[3] = write_narrow(kept, &df);
+        }
 
         self.age = (self.age + 1).min(WARM_UP);
         self.step += 1;
@@ -487,6 +499,105 @@ impl Ssm {
             self.spans = self.spans.saturating_add(1);
         }
     }
+}
+
+/// What a node of a head makes of features, Q12.
+#[inline(always)]
+fn logit<const E: usize>(node: &[u8], f: &[i16; E]) -> i32 {
+    let (weights, rest) = node.split_at(E * 2);
+    let x = dot(&read::<E>(weights), f, 1) >> (9 + finer(E));
+    let bias = i16::from_le_bytes([rest[0], rest[1]]);
+    let limit = STRETCH_MAX << 4;
+    (x + i64::from(bias)).clamp(i64::from(1 - limit), i64::from(limit - 1)) as i32
+}
+
+/// Moves the nodes of a head for the bits of `byte` along their errors (Q16), and gives the
+/// gradient of the features, Q24.
+#[inline(always)]
+fn learn_path<const E: usize>(
+    head: &mut [u8],
+    byte: u8,
+    f: &[i16; E],
+    errors: &[i32; 8],
+    noise: &mut u32,
+) -> [i32; E] {
+    let size = E * 2 + 4;
+    let mut df = [0i32; E];
+    for bit in 0..4 {
+        // Two nodes at a time: their gradients in f add up in one product.
+        let path = |bits: usize| (1 << bits | u32::from(byte) >> (8 - bits)) as usize;
+        let (first, second) = head[path(2 * bit) * size..]
+            .split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
+        let errors = [errors[2 * bit], errors[2 * bit + 1]];
+        let half = errors.map(|error| (error >> 1).max(-32767) as i16);
+        let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
+        let nodes = [&mut first[..size], &mut second[..size]];
+        let [(w0, step0), (w1, step1)] = {
+            let mut errors = errors.iter();
+            nodes.map(|node| {
+                let (weights, rest) = node.split_at_mut(E * 2);
+                let step = move_bias(rest, *errors.next().unwrap_or(&0), E);
+                (weights.as_chunks_mut::<CHUNK>().0, step)
+            })
+        };
+        *noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut dither = u16x8::new(DITHER) + u16x8::splat((*noise >> 16) as u16);
+        let f = f.as_chunks::<LANES>().0;
+        let df = df.as_chunks_mut::<LANES>().0;
+        for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
+            let (a, b) = (load(w0), load(w1));
+            let [low, high] = pairs(a, b).map(|pairs| {
+                let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
+                sums.to_array()
+            });
+            for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
+                *df += x;
+            }
+            let f = i16x8::new(*f);
+            store(w0, moved(a, f, step0, dither).to_array());
+            dither += u16x8::splat(0x6A3D);
+            store(w1, moved(b, f, step1, dither).to_array());
+            dither += u16x8::splat(0x6A3D);
+        }
+    }
+    df
+}
+
+/// Writes a vector on 14 bits, and gives the digits that are left out.
+#[inline(always)]
+fn write_narrow<const E: usize>(bytes: &mut [u8], vector: &[i32; E]) -> u8 {
+    let or = vector.iter().fold(0, |or, &x| or | magnitude(x));
+    let down = bits(or).saturating_sub(14);
+    write(&mut bytes[..E * 2], &vector.map(|x| (x >> down) as i16));
+    down as u8
+}
+
+/// RMS norm: `y / rms(y)`, Q10, on 13 bits a channel; the rms is never below `floor`, which
+/// is added in squares. `scales` takes what the backward pass needs.
+#[inline(always)]
+fn norm<const E: usize>(y: &[i32; E], floor: i32, scales: &mut [u8]) -> [i16; E] {
+    let or = y.iter().fold(floor, |or, &y| or | magnitude(y));
+    let shift = bits(or) - 13;
+    let y = y.map(|y| (y >> shift) as i16);
+    let floor = floor >> shift;
+    let mean = (dot(&y, &y, 1) / (E as i64 / 2)) as u32 + (floor * floor) as u32;
+    // 2^27 / rms, with the rms in sixteenths of the shifted y: 15 bits.
+    let inverse = (1 << 27) / ((mean << 4).isqrt() as i32 * 4);
+    scales[..2].copy_from_slice(&(inverse as u16).to_le_bytes());
+    scales[2] = shift as u8;
+    y.map(|y| ((i32::from(y) * inverse) >> 13) as i16)
+}
+
+/// tanh of `u` in Q12, Q15.
+#[inline(always)]
+fn tanh(u: i16) -> i16 {
+    2 * (sigmoid(u.saturating_add(u)) - HALF)
+}
+
+/// An input of the projections, Q9 within +-8.
+#[inline(always)]
+fn narrowed(x: i16, shift: u32) -> i16 {
+    (x.saturating_add(1 << (shift - 1)) >> shift).clamp(-4095, 4095)
 }
 
 /// What tells contexts of a pair of rows apart; never 0, as in a fresh row.
@@ -624,6 +735,10 @@ const WARM_UP: u32 = 640;
 const HEAD_RATE: i32 = 33_554;
 /// A byte whose errors sum up to less than this (Q16) trains no rows.
 const SKIP: i32 = 100;
+/// A byte whose errors sum up to less than this (Q16) does not train the second head.
+const SKIP_AHEAD: i32 = 6000;
+/// What the errors of the second head weigh beside those of the first, 0.2 in Q6.
+const AHEAD: i32 = 13;
 /// 0.3 in Q12.
 const INITIAL: i32 = 1229;
 /// Bias of u_o, 0.5 in Q12.

@@ -6,8 +6,9 @@ use super::numbers::{
     read, store, store_pairs,
 };
 use super::{
-    BY_U, CHUNK, CLASSES, DECAYS, DF, F, GATES, KEPT, LANES, MAX_CONTEXTS, Parts, SCALES, Shape,
-    TRUST, WARM_UP, interleave, is_wide, row_at, trust_at,
+    BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
+    NORM_V, ONE, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
+    scales, trust_at,
 };
 use wide::{i16x8, i32x4, i32x8};
 
@@ -15,45 +16,66 @@ use wide::{i16x8, i32x4, i32x8};
 pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Parts) {
     let mut carry = [0i32; E]; // of h, Q18
     let mut back = [0i32; E]; // of f, by way of the next step's projections, Q24
-    // For x those of P_o; for f' those of P_a and P_o.
+    // For x those of P_o; for f' those of P_a and P_o; for n those of P_v.
     let columns = &parts.projections[shape.weights()..][..shape.weights()];
-    let (columns_x, columns_f) = columns.split_at(E * E * 2);
+    let (columns_x, columns) = columns.split_at(E * E * 2);
+    let (columns_f, columns_n) = columns.split_at(E * E * 4);
     for (number, step) in parts.steps.chunks_exact_mut(shape.step()).enumerate().rev() {
-        let (kept, rest) = step.split_at_mut(E * 2 * KEPT);
-        let (scales, rest) = rest.split_at_mut(SCALES);
+        let (kept, rest) = step.split_at_mut(E * 2 * kept(E));
+        let (scales, rest) = rest.split_at_mut(scales(E));
         let kept = kept.as_chunks::<CHUNK>().0;
         // Lanes of a vector.
         let lanes = |vector: usize, i: usize| load(&kept[vector * (E / LANES) + i]);
-        let narrowed = |x: i32x8, down: u32| i16x8::from_i32x8_saturate(x >> down as i32);
+        let quiet = scales[4] != 0;
+        let pairs = ends(E) * E * 4;
+        let gradients = &mut parts.gradients[number / 2 * pairs..][..pairs];
 
-        // Through the norm: dy = (df - f mean(df f)) / rms.
-        let mut or = i32x8::ZERO;
-        for (i, back) in back.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let df = (i32x8::from(lanes(DF, i)) << i32::from(scales[3])) + i32x8::new(*back);
-            or |= magnitudes(df);
-            *back = df.to_array();
-        }
-        let down = bits_of(or).saturating_sub(13);
-        let mut df = [0i16; E];
-        let mut sum = i32x4::ZERO;
+        let mut df = back;
         for (i, df) in df.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let x = narrowed(i32x8::new(back.as_chunks().0[i]), down);
-            sum += x.dot(lanes(F, i));
-            *df = x.to_array();
+            let new = (i32x8::from(lanes(DF, i)) << i32::from(scales[3])) + i32x8::new(*df);
+            *df = new.to_array();
         }
-        let sum: i64 = sum.to_array().map(i64::from).iter().sum();
-        // |mean| is below 2^13: the mean square of f is 1.
-        let mean = i16x8::splat(((sum / E as i64) >> 10) as i16);
-        let inverse = i16x8::splat(i16::from_le_bytes([scales[0], scales[1]]));
-        let mut dy = [0i32; E];
-        let mut or = i32x8::ZERO;
-        for (i, dy) in dy.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let df = i32x8::from(i16x8::new(df.as_chunks().0[i]));
-            let along = (lanes(F, i).widening_mul(mean) + i32x8::splat(512)) >> 10;
-            let x = i16x8::from_i32x8_saturate(df - along).widening_mul(inverse);
-            or |= magnitudes(x);
-            *dy = x.to_array();
+        if is_wide(E) {
+            // Through the norm of v, then v = n (1 + tanh(P_v n)).
+            let (dv, or, down) = through_norm(&df, |i| lanes(F, i), &scales[NORM_V..]);
+            let narrow = bits_of(or).saturating_sub(14);
+            // dv in Q24 has the exponent `narrow + down` - 15.
+            let exponent = (narrow + down + 15 + 2).saturating_sub(scales[NORM_V + 2].into());
+            let mut dq = [0i32; E];
+            let mut or = i32x8::ZERO;
+            for i in 0..E / LANES {
+                let dv = narrowed(i32x8::new(dv.as_chunks().0[i]), narrow);
+                let (n, turn) = (lanes(N, i), lanes(TURNS, i));
+                let dn = i32x8::from(dv) * (i32x8::from(turn) + i32x8::splat(ONE)); // 30 bits
+                df.as_chunks_mut().0[i] = shifted(dn, exponent as i32 - 30).to_array();
+                let slope = i32x8::splat(ONE) - (turn.widening_mul(turn) >> 15);
+                let by_q = i16x8::from_i32x8_saturate((i32x8::from(n) * slope) >> 15); // Q10
+                let x = dv.widening_mul(by_q);
+                or |= magnitudes(x);
+                dq.as_chunks_mut().0[i] = x.to_array();
+            }
+            let narrow = bits_of(or).saturating_sub(14);
+            let dq = if quiet { [0; E] } else { dq.map(|dq| (dq >> narrow) as i16) };
+            let exponent = exponent + narrow; // of Q24, and 25 more
+            interleave(&mut gradients[E * 8..], &dq, number % 2);
+            scales[EXPONENTS[1]] = if quiet { 0 } else { exponent as u8 };
+            if !quiet {
+                let dq = dq.map(|dq| dq >> 2); // for the dot product, 12 bits
+                for (df, column) in df.iter_mut().zip(columns_n.chunks_exact(E * 2)) {
+                    let sum = i64::from(narrow_dot::<5>(column, &dq));
+                    let by_n = if exponent > 32 {
+                        sum << (exponent - 32).min(31)
+                    } else {
+                        sum >> (32 - exponent)
+                    };
+                    let new = i64::from(*df) + by_n;
+                    *df = new.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32;
+                }
+            }
         }
+
+        // Through the norm of y.
+        let (dy, or, down) = through_norm(&df, |i| lanes(N, i), scales);
         // To Q18, then to 14 bits; what is beyond 26 bits saturates.
         let up = down as i32 - 2 - i32::from(scales[2]);
         let down = (bits_of(or) as i32 + up - 14).clamp(0, 12) as u32;
@@ -78,7 +100,6 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             *carry = dh.to_array();
         }
         let common = bits_of(or).saturating_sub(14).max(down);
-        let quiet = scales[4] != 0;
         let mut du = [[0i32; E]; 3];
         let mut or = i32x8::ZERO;
         for (i, carry) in carry.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -106,9 +127,8 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             out
         });
         let projected = [du[0], du[2]];
-        let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
         interleave(gradients, projected.as_flattened(), number % 2);
-        scales[5] = if quiet { 0 } else { exponent as u8 };
+        scales[EXPONENTS[0]] = if quiet { 0 } else { exponent as u8 };
         if quiet {
             continue;
         }
@@ -147,13 +167,63 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
                 let row = &parts.rows[row_at(shape, index)..][..E * 2];
                 *bytes = (((dot(&dx, &read::<E>(row), 7) + 16) >> 5) as i32).to_le_bytes();
             }
-            scales[6] = (exponent + narrow) as u8;
+            scales[EXPONENT_X] = (exponent + narrow) as u8;
         }
         for index in indices {
             let row = &mut parts.rows[row_at(shape, index)..][..shape.row()];
             update(row, &dx, square, exponent + narrow, age);
         }
     }
+}
+
+/// The gradient before an RMS norm whose result is `f`: `(df - f mean(df f)) / rms`, df in
+/// Q24. It has an exponent of the last number given, less the one in `scales`; the other is
+/// the disjunction of all magnitudes.
+#[inline(always)]
+fn through_norm<const E: usize>(
+    df: &[i32; E],
+    f: impl Fn(usize) -> i16x8,
+    scales: &[u8],
+) -> ([i32; E], i32x8, u32) {
+    let all = df.as_chunks::<LANES>().0;
+    let or = all.iter().fold(i32x8::ZERO, |or, df| or | magnitudes(i32x8::new(*df)));
+    let down = bits_of(or).saturating_sub(13);
+    let mut df = [0i16; E];
+    let mut sum = i32x4::ZERO;
+    for (i, (df, all)) in df.as_chunks_mut::<LANES>().0.iter_mut().zip(all).enumerate() {
+        let x = narrowed(i32x8::new(*all), down);
+        sum += x.dot(f(i));
+        *df = x.to_array();
+    }
+    let sum: i64 = sum.to_array().map(i64::from).iter().sum();
+    // |mean| is below 2^13: the mean square of f is 1.
+    let mean = i16x8::splat(((sum / E as i64) >> 10) as i16);
+    let inverse = i16x8::splat(i16::from_le_bytes([scales[0], scales[1]]));
+    let mut dy = [0i32; E];
+    let mut or = i32x8::ZERO;
+    for (i, dy) in dy.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let df = i32x8::from(i16x8::new(df.as_chunks().0[i]));
+        let along = (f(i).widening_mul(mean) + i32x8::splat(512)) >> 10;
+        let x = i16x8::from_i32x8_saturate(df - along).widening_mul(inverse);
+        or |= magnitudes(x);
+        *dy = x.to_array();
+    }
+    (dy, or, down)
+}
+
+/// Without so many digits.
+#[inline(always)]
+fn narrowed(x: i32x8, down: u32) -> i16x8 {
+    i16x8::from_i32x8_saturate(x >> down as i32)
+}
+
+/// `x 2^up`, within [`LIMIT_F`].
+#[inline(always)]
+fn shifted(x: i32x8, up: i32) -> i32x8 {
+    let x = x >> (-up).clamp(0, 31);
+    let up = up.clamp(0, 29);
+    let limit = i32x8::splat(LIMIT_F >> up);
+    x.min(limit).max(-limit) << up
 }
 
 /// The mean of `n` squares of numbers with an exponent; `sum` is that of
@@ -222,14 +292,14 @@ fn factor(k: u32, exponent: u32, mean: u32) -> i16 {
 
 /// Moves the trust in rows along its gradient over the span.
 pub(super) fn trust<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
-    let exponent = |step: &[u8]| u32::from(step[E * 2 * KEPT + 6]);
+    let exponent = |step: &[u8]| u32::from(step[E * 2 * kept(E) + EXPONENT_X]);
     let steps = parts.steps.chunks_exact(shape.step());
-    let steps = steps.filter(|step| step[E * 2 * KEPT + 4] == 0);
+    let steps = steps.filter(|step| step[E * 2 * kept(E) + 4] == 0);
     let largest = steps.clone().map(exponent).max().unwrap_or(0);
     let mut sums = [0i32; MAX_CONTEXTS * CLASSES]; // of 32 numbers of 25 bits
     for step in steps {
         let down = (largest - exponent(step)).min(31);
-        let rows = step[E * 2 * KEPT + SCALES + 4..].as_chunks::<4>().0;
+        let rows = step[E * 2 * kept(E) + scales(E) + 4..].as_chunks::<4>().0;
         let (indices, gradients) = rows.split_at(shape.contexts);
         for (context, (index, gradient)) in indices.iter().zip(gradients).enumerate() {
             sums[trust_at(context, index)] += i32::from_le_bytes(*gradient) >> down;
@@ -282,23 +352,32 @@ fn step_size(
 /// Moves the projections along their gradient over the span.
 pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
     // All gradients to the largest exponent.
-    let exponent = |step: &[u8]| u32::from(step[E * 2 * KEPT + 5]);
-    let steps = parts.steps.chunks_exact(shape.step());
-    let largest = steps.clone().map(exponent).max().unwrap_or(0);
-    for (number, step) in steps.enumerate() {
-        let down = (largest - exponent(step)).min(15) as i32;
-        let half = (1 << down) >> 1; // rounding down would add up over the steps
-        let gradients = &mut parts.gradients[number / 2 * E * 8..][..E * 8];
-        for pairs in gradients.as_chunks_mut::<{ 2 * CHUNK }>().0 {
-            let x = load_pairs(pairs);
-            let [even, odd] = [x << 16 >> 16, x >> 16];
-            let rounded = |x: i32x8| (x + half) >> down;
-            let x = if number % 2 == 0 {
-                (odd << 16) | (rounded(even) & 0xFFFF)
-            } else {
-                (rounded(odd) << 16) | (even & 0xFFFF)
-            };
-            store_pairs(pairs, x);
+    let stride = ends(E) * E * 4;
+    let mut largest = [0; 2];
+    for ((largest, at), part) in
+        largest.iter_mut().zip(EXPONENTS).zip([0..E * 8, E * 8..stride])
+    {
+        let exponent = |step: &[u8]| u32::from(step[E * 2 * kept(E) + at]);
+        let steps = parts.steps.chunks_exact(shape.step());
+        if part.is_empty() {
+            continue;
+        }
+        *largest = steps.clone().map(exponent).max().unwrap_or(0);
+        for (number, step) in steps.enumerate() {
+            let down = (*largest - exponent(step)).min(15) as i32;
+            let half = (1 << down) >> 1; // rounding down would add up over the steps
+            let pairs = &mut parts.gradients[number / 2 * stride..][part.clone()];
+            for pairs in pairs.as_chunks_mut::<{ 2 * CHUNK }>().0 {
+                let x = load_pairs(pairs);
+                let [even, odd] = [x << 16 >> 16, x >> 16];
+                let rounded = |x: i32x8| (x + half) >> down;
+                let x = if number % 2 == 0 {
+                    (odd << 16) | (rounded(even) & 0xFFFF)
+                } else {
+                    (rounded(odd) << 16) | (even & 0xFFFF)
+                };
+                store_pairs(pairs, x);
+            }
         }
     }
 
@@ -307,19 +386,25 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let average = average(spans);
     let (rows, rest) = parts.projections.split_at_mut(shape.weights());
     let (columns, squares) = rest.split_at_mut(shape.weights());
-    let (columns_x, columns_f) = columns.split_at_mut(E * E * 2);
+    let (columns_x, columns) = columns.split_at_mut(E * E * 2);
+    let (columns_f, columns_n) = columns.split_at_mut(E * E * 4);
     let squares = squares.as_chunks_mut::<4>().0;
     for (i, row) in rows.chunks_exact_mut(E * 2).enumerate() {
-        // First those of P_a, from f'; then of P_o, from x and from f' in turn.
-        let (output, part) = if i < E { (i, 1) } else { ((i + E) / 2, (i + E) % 2) };
+        // First those of P_a, from f'; then of P_o, from x and from f' in turn; of P_v, from n.
+        let (output, part) = match i / E {
+            0 => (i, 1),
+            1 | 2 => ((i + E) / 2, (i + E) % 2),
+            _ => (i - E, 2),
+        };
+        let largest = largest[part / 2];
         let mut sums = [0i32; E];
         let mut or = 0;
         // Few enough sums at a time to stay in registers.
         for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
             let mut lanes = [i32x4::ZERO; BLOCK / 4];
             let lanes = &mut lanes[..sums.len() / 4];
-            let inputs = parts.inputs.chunks_exact(E * 8);
-            for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(E * 8)) {
+            let inputs = parts.inputs.chunks_exact(stride);
+            for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(stride)) {
                 let input = &input[(part * E + block * BLOCK) * 4..][..sums.len() * 4];
                 let [a, b, c, d] = *gradient[output * 4..].first_chunk().expect("a pair");
                 let (a, b) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
@@ -349,12 +434,36 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             let moved = load(row).saturating_add(change).max(i16x8::splat(-32767));
             store(row, moved.to_array());
         }
-        for (j, weight) in row.as_chunks::<2>().0.iter().enumerate() {
-            let column = match part {
-                0 => &mut columns_x[(j * E + output - E) * 2..],
-                _ => &mut columns_f[(j * 2 * E + output) * 2..],
-            };
-            column[..2].copy_from_slice(weight);
+    }
+    // The same weights as columns.
+    let width = E * 2;
+    let (p_a, rest) = rows.split_at(E * width);
+    let (p_o, p_v) = rest.split_at(2 * E * width);
+    transpose(p_a, width, columns_f, 2 * width);
+    transpose(p_o, 2 * width, columns_x, width);
+    transpose(&p_o[width..], 2 * width, &mut columns_f[width..], 2 * width);
+    transpose(p_v, width, columns_n, width);
+}
+
+/// Writes a square matrix as columns: rows of so many bytes from one to the next, in `from`
+/// and in `to`. The last one may be shorter.
+fn transpose(from: &[u8], stride: usize, to: &mut [u8], new: usize) {
+    let rows = from.chunks(8 * stride);
+    for (i, rows) in rows.enumerate() {
+        for (j, columns) in to.chunks_mut(8 * new).enumerate() {
+            let mut block: [i16x8; 8] =
+                core::array::from_fn(|k| load(rows[k * stride + 16 * j..].first_chunk().expect("a row")));
+            // Three perfect shuffles.
+            for _ in 0..3 {
+                let mut next = block;
+                for k in 0..4 {
+                    [next[2 * k], next[2 * k + 1]] = pairs(block[k], block[k + 4]);
+                }
+                block = next;
+            }
+            for (k, row) in block.iter().enumerate() {
+                store(columns[k * new + 16 * i..].first_chunk_mut().expect("a row"), row.to_array());
+            }
         }
     }
 }
