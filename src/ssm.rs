@@ -321,8 +321,13 @@ impl Ssm {
         for (index, &hash) in indices[1..].iter_mut().zip(hashes) {
             let set = ((u64::from(hash.wrapping_mul(PHI)) * sets) >> 32) as usize;
             *index = ((set * ways) as u32).to_le_bytes();
-            for line in parts.rows[set * size..][..size].chunks(64) {
-                touched ^= line[0];
+            let pair = &parts.rows[set * size..][..size];
+            if is_wide(shape.width) {
+                touched ^= pair[size / 2 - 1] ^ pair[size - 1];
+            } else {
+                for line in pair.chunks(64) {
+                    touched ^= line[0];
+                }
             }
         }
         core::hint::black_box(touched);
@@ -333,7 +338,9 @@ impl Ssm {
                 let (which, visits) = find_row(pair, row_check(hash));
                 let class = bits(visits as i32);
                 *index = ((first + which) | (class << ROW_BITS)).to_le_bytes();
+                touched ^= parts.rows[(first + which) as usize * shape.row()];
             }
+            core::hint::black_box(touched);
         }
     }
 
