@@ -387,16 +387,27 @@ impl Ssm {
         }
         let last = read::<E>(parts.features);
         let input = [x.map(|x| narrowed(x, 3)), last.map(|f| narrowed(f, 1))];
-        let (p_a, rest_of_p) = parts.projections[..shape.weights()].split_at(E * E * 2);
-        let (p_o, p_v) = rest_of_p.split_at(E * E * 4);
-        let projected = |u: &mut [i16], p: &[u8], input: &[i16]| {
-            for (u, p) in u.iter_mut().zip(p.chunks_exact(input.len() * 2)) {
-                let sum = narrow_dot::<5>(p, input); // Q18
-                *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
-            }
-        };
-        projected(&mut u[0], p_a, &input[1]);
-        projected(&mut u[2], p_o, input.as_flattened());
+        let p = &parts.projections[..shape.weights()];
+        if is_wide(E) {
+            let mut blocks = p.chunks_exact(E * E * 2);
+            let mut product = |input: &[i16; E], sums: &mut [i32; E]| {
+                blocks.next().map(|p| numbers::product(p, input, sums))
+            };
+            let mut sums = [[0; E]; 2]; // Q18
+            product(&input[1], &mut sums[0]);
+            product(&input[0], &mut sums[1]);
+            product(&input[1], &mut sums[1]);
+            add(&mut u[0], &sums[0]);
+            add(&mut u[2], &sums[1]);
+        } else {
+            let (p_a, p_o) = p.split_at(E * E * 2);
+            let product = |p: &[u8], input: &[i16]| {
+                let mut p = p.chunks_exact(input.len() * 2);
+                core::array::from_fn(|_| p.next().map_or(0, |p| narrow_dot::<5>(p, input)))
+            };
+            add(&mut u[0], &product(p_a, &input[1]));
+            add(&mut u[2], &product(p_o, input.as_flattened()));
+        }
         let pairs = ends(E) * E * 4;
         let pairs = &mut parts.inputs[self.step / 2 * pairs..][..pairs];
         interleave(pairs, input.as_flattened(), self.step % 2);
@@ -430,8 +441,9 @@ impl Ssm {
         let features = if is_wide(E) {
             let input = normed.map(|n| narrowed(n, 1));
             interleave(&mut pairs[E * 8..], &input, self.step % 2);
-            let mut turn = [0; E];
-            projected(&mut turn, p_v, &input);
+            let (mut turn, mut sums) = ([0; E], [0; E]);
+            numbers::product(&p[3 * E * E * 2..], &input, &mut sums);
+            add(&mut turn, &sums);
             let turn = turn.map(tanh);
             let v = core::array::from_fn(|i| i32::from(normed[i]) * (ONE + i32::from(turn[i]))); // Q25
             let features = norm(&v, FLOOR >> 2, &mut rest[NORM_V..][..3]);
@@ -593,6 +605,14 @@ fn norm<const E: usize>(y: &[i32; E], floor: i32, scales: &mut [u8]) -> [i16; E]
     scales[..2].copy_from_slice(&(inverse as u16).to_le_bytes());
     scales[2] = shift as u8;
     y.map(|y| ((i32::from(y) * inverse) >> 13) as i16)
+}
+
+/// Adds sums in Q18 to a vector in Q12.
+#[inline(always)]
+fn add<const E: usize>(u: &mut [i16; E], sums: &[i32; E]) {
+    for (u, sum) in u.iter_mut().zip(sums) {
+        *u = (i32::from(*u) + (sum >> 6)).clamp(-32768, 32767) as i16;
+    }
 }
 
 /// tanh of `u` in Q12, Q15.

@@ -182,3 +182,46 @@ pub(super) fn narrow_dot<const SHIFT: i32>(a: &[u8], b: &[i16]) -> i32 {
 /// Vectors that [`narrow_dot`] adds up in 32 bits: 2 * 8 * 2^15 * 2^12 = 2^31,
 /// and neither -2^15 nor more than 4096 occurs.
 const NARROW: usize = 8;
+
+/// Adds the products of a table and a vector of 13 bits to `sums`, over 2^5. For each two
+/// inputs the table has a pair of weights for each output, so that no sum has to go across
+/// lanes. A group of 16 inputs has room in 32 bits, as for [`narrow_dot`].
+#[inline(always)]
+pub(super) fn product<const E: usize>(table: &[u8], input: &[i16; E], sums: &mut [i32; E]) {
+    match E % 32 {
+        0 => product_by::<E, 32>(table, input, sums),
+        16 => product_by::<E, 16>(table, input, sums),
+        _ => product_by::<E, LANES>(table, input, sums),
+    }
+}
+
+/// [`product`], so many sums at a time: as many as stay in registers.
+#[inline(always)]
+fn product_by<const E: usize, const BLOCK: usize>(
+    table: &[u8],
+    input: &[i16; E],
+    sums: &mut [i32; E],
+) {
+    let groups = table.chunks(E * 2 * GROUP).zip(input.chunks(GROUP));
+    for (table, input) in groups {
+        for (block, sums) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+            let mut lanes = [i32x4::ZERO; 8];
+            let lanes = &mut lanes[..BLOCK / 4];
+            let rows = table.chunks_exact(E * 4).zip(input.as_chunks::<2>().0);
+            for (row, &[a, b]) in rows {
+                let row = &row.as_chunks::<CHUNK>().0[block * BLOCK / 4..][..BLOCK / 4];
+                let pair = i16x8::new([a, b, a, b, a, b, a, b]);
+                for (lane, weights) in lanes.iter_mut().zip(row) {
+                    *lane += load(weights).dot(pair);
+                }
+            }
+            for (sums, lane) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+                let lane: i32x4 = *lane >> 5;
+                *sums = (i32x4::new(*sums) + lane).to_array();
+            }
+        }
+    }
+}
+
+/// Inputs of [`product`] whose sum has room: 16 * 2^15 * 2^12 = 2^31.
+const GROUP: usize = 16;

@@ -3,7 +3,7 @@
 
 use super::numbers::{
     Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, narrow_dot,
-    read, store, store_pairs,
+    product, read, store, store_pairs,
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
@@ -16,10 +16,8 @@ use wide::{i16x8, i32x4, i32x8};
 pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Parts) {
     let mut carry = [0i32; E]; // of h, Q18
     let mut back = [0i32; E]; // of f, by way of the next step's projections, Q24
-    // For x those of P_o; for f' those of P_a and P_o; for n those of P_v.
     let columns = &parts.projections[shape.weights()..][..shape.weights()];
-    let (columns_x, columns) = columns.split_at(E * E * 2);
-    let (columns_f, columns_n) = columns.split_at(E * E * 4);
+    let block = |i: usize| &columns[i * E * E * 2..][..E * E * 2];
     for (number, step) in parts.steps.chunks_exact_mut(shape.step()).enumerate().rev() {
         let (kept, rest) = step.split_at_mut(E * 2 * kept(E));
         let (scales, rest) = rest.split_at_mut(scales(E));
@@ -60,16 +58,11 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             interleave(&mut gradients[E * 8..], &dq, number % 2);
             scales[EXPONENTS[1]] = if quiet { 0 } else { exponent as u8 };
             if !quiet {
-                let dq = dq.map(|dq| dq >> 2); // for the dot product, 12 bits
-                for (df, column) in df.iter_mut().zip(columns_n.chunks_exact(E * 2)) {
-                    let sum = i64::from(narrow_dot::<5>(column, &dq));
-                    let by_n = if exponent > 32 {
-                        sum << (exponent - 32).min(31)
-                    } else {
-                        sum >> (32 - exponent)
-                    };
-                    let new = i64::from(*df) + by_n;
-                    *df = new.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32;
+                let mut sums = [0; E];
+                product(block(3), &dq.map(|dq| dq >> 2), &mut sums);
+                for (df, sum) in df.iter_mut().zip(sums) {
+                    let by_n = scaled(sum, exponent as i32 - 32);
+                    *df = (*df + by_n).clamp(-LIMIT_F, LIMIT_F);
                 }
             }
         }
@@ -135,21 +128,27 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
 
         // Through the projections, on 12 bits.
         let narrow = projected.map(|du| du.map(|du| du >> 2));
+        let mut sums = [[0; E]; 2]; // for x, for f'
+        if is_wide(E) {
+            product(block(0), &narrow[0], &mut sums[1]);
+            product(block(1), &narrow[1], &mut sums[0]);
+            product(block(2), &narrow[1], &mut sums[1]);
+        } else {
+            let (columns_x, columns_f) = columns.split_at(E * E * 2);
+            for (sum, column) in sums[0].iter_mut().zip(columns_x.chunks_exact(E * 2)) {
+                *sum = narrow_dot::<5>(column, &narrow[1]);
+            }
+            for (sum, column) in sums[1].iter_mut().zip(columns_f.chunks_exact(E * 4)) {
+                *sum = narrow_dot::<5>(column, narrow.as_flattened());
+            }
+        }
         let mut or = 0;
         let mut dx = [0; E];
-        for ((dx, &du), column) in dx.iter_mut().zip(&du[1]).zip(columns_x.chunks_exact(E * 2)) {
-            *dx = i32::from(du) + (narrow_dot::<5>(column, &narrow[1]) >> 7);
+        for ((dx, &du), sum) in dx.iter_mut().zip(&du[1]).zip(sums[0]) {
+            *dx = i32::from(du) + (sum >> 7);
             or |= magnitude(*dx);
         }
-        for (back, column) in back.iter_mut().zip(columns_f.chunks_exact(E * 4)) {
-            let sum = narrow_dot::<5>(column, narrow.as_flattened());
-            let df = if exponent > 16 {
-                i64::from(sum) << (exponent - 16).min(31)
-            } else {
-                i64::from(sum) >> (16 - exponent)
-            };
-            *back = df.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32;
-        }
+        back = sums[1].map(|sum| scaled(sum, exponent as i32 - 16));
 
         // The rows.
         let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
@@ -218,6 +217,14 @@ fn narrowed(x: i32x8, down: u32) -> i16x8 {
 }
 
 /// `x 2^up`, within [`LIMIT_F`].
+#[inline(always)]
+fn scaled(x: i32, up: i32) -> i32 {
+    let x = i64::from(x);
+    let x = if up > 0 { x << up.min(31) } else { x >> -up };
+    x.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32
+}
+
+/// The same of lanes.
 #[inline(always)]
 fn shifted(x: i32x8, up: i32) -> i32x8 {
     let x = x >> (-up).clamp(0, 31);
@@ -386,16 +393,9 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let average = average(spans);
     let (rows, rest) = parts.projections.split_at_mut(shape.weights());
     let (columns, squares) = rest.split_at_mut(shape.weights());
-    let (columns_x, columns) = columns.split_at_mut(E * E * 2);
-    let (columns_f, columns_n) = columns.split_at_mut(E * E * 4);
     let squares = squares.as_chunks_mut::<4>().0;
-    for (i, row) in rows.chunks_exact_mut(E * 2).enumerate() {
-        // First those of P_a, from f'; then of P_o, from x and from f' in turn; of P_v, from n.
-        let (output, part) = match i / E {
-            0 => (i, 1),
-            1 | 2 => ((i + E) / 2, (i + E) % 2),
-            _ => (i - E, 2),
-        };
+    // The change of the weights of an output for a part of the inputs.
+    let mut change = |i: usize, output: usize, part: usize| {
         let largest = largest[part / 2];
         let mut sums = [0i32; E];
         let mut or = 0;
@@ -419,51 +419,62 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             }
         }
         let narrow = bits(or).saturating_sub(15);
-        let gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
+        let mut gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
-        let Some(k) = step_size(&mut squares[i], new, exponent, rate, average) else {
-            continue;
-        };
-        let k = i16x8::splat(k);
-        for (row, gradient) in
-            row.as_chunks_mut::<CHUNK>().0.iter_mut().zip(gradient.as_chunks::<LANES>().0)
-        {
-            let twice = i16x8::new(*gradient).mul_keep_high(k);
-            let change = (twice + i16x8::splat(1)) >> 1;
-            let moved = load(row).saturating_add(change).max(i16x8::splat(-32767));
-            store(row, moved.to_array());
+        let k = step_size(&mut squares[i], new, exponent, rate, average).unwrap_or(0);
+        for gradient in gradient.as_chunks_mut::<LANES>().0 {
+            let twice = i16x8::new(*gradient).mul_keep_high(i16x8::splat(k));
+            let change: i16x8 = (twice + i16x8::splat(1)) >> 1;
+            *gradient = change.to_array();
         }
-    }
-    // The same weights as columns.
-    let width = E * 2;
-    let (p_a, rest) = rows.split_at(E * width);
-    let (p_o, p_v) = rest.split_at(2 * E * width);
-    transpose(p_a, width, columns_f, 2 * width);
-    transpose(p_o, 2 * width, columns_x, width);
-    transpose(&p_o[width..], 2 * width, &mut columns_f[width..], 2 * width);
-    transpose(p_v, width, columns_n, width);
-}
+        gradient
+    };
+    let moved = |weights: &mut [u8; CHUNK], change: i16x8| {
+        let moved = load(weights).saturating_add(change).max(i16x8::splat(-32767));
+        store(weights, moved.to_array());
+    };
 
-/// Writes a square matrix as columns: rows of so many bytes from one to the next, in `from`
-/// and in `to`. The last one may be shorter.
-fn transpose(from: &[u8], stride: usize, to: &mut [u8], new: usize) {
-    let rows = from.chunks(8 * stride);
-    for (i, rows) in rows.enumerate() {
-        for (j, columns) in to.chunks_mut(8 * new).enumerate() {
-            let mut block: [i16x8; 8] =
-                core::array::from_fn(|k| load(rows[k * stride + 16 * j..].first_chunk().expect("a row")));
-            // Three perfect shuffles.
-            for _ in 0..3 {
-                let mut next = block;
-                for k in 0..4 {
-                    [next[2 * k], next[2 * k + 1]] = pairs(block[k], block[k + 4]);
+    if is_wide(E) {
+        // P_a, P_o of x and of f', P_v. The columns are what is learned.
+        let ends = [(0, 1), (1, 0), (1, 1), (2, 2)];
+        let blocks = rows.chunks_exact_mut(E * E * 2).zip(columns.chunks_exact_mut(E * E * 2));
+        for (block, ((rows, columns), (output, part))) in blocks.zip(ends).enumerate() {
+            for (i, columns) in columns.chunks_exact_mut(E * 4).enumerate() {
+                let mut change =
+                    |i: usize| change(block * E + i, output * E + i, part);
+                let (a, b) = (change(2 * i), change(2 * i + 1));
+                let changes = a.as_chunks().0.iter().zip(b.as_chunks().0);
+                let columns = columns.as_chunks_mut::<{ 2 * CHUNK }>().0;
+                for (columns, (a, b)) in columns.iter_mut().zip(changes) {
+                    let changes = pairs(i16x8::new(*a), i16x8::new(*b));
+                    let halves = columns.as_chunks_mut().0.iter_mut();
+                    halves.zip(changes).for_each(|(weights, change)| moved(weights, change));
                 }
-                block = next;
+                // Pairs of outputs for each input become pairs of inputs for each output.
+                for (j, weights) in columns.as_flattened().as_chunks::<8>().0.iter().enumerate() {
+                    let [a, b, c, d, e, f, g, h] = *weights;
+                    let at = j * E * 4 + i * 8;
+                    rows[at..at + 8].copy_from_slice(&[a, b, e, f, c, d, g, h]);
+                }
             }
-            for (k, row) in block.iter().enumerate() {
-                store(columns[k * new + 16 * i..].first_chunk_mut().expect("a row"), row.to_array());
-            }
+        }
+        return;
+    }
+    let (columns_x, columns_f) = columns.split_at_mut(E * E * 2);
+    for (i, row) in rows.chunks_exact_mut(E * 2).enumerate() {
+        // First those of P_a, from f'; then of P_o, from x and from f' in turn.
+        let (output, part) = if i < E { (i, 1) } else { ((i + E) / 2, (i + E) % 2) };
+        let change = change(i, output, part);
+        for (weights, change) in row.as_chunks_mut().0.iter_mut().zip(change.as_chunks().0) {
+            moved(weights, i16x8::new(*change));
+        }
+        for (j, weight) in row.as_chunks::<2>().0.iter().enumerate() {
+            let column = match part {
+                0 => &mut columns_x[(j * E + output - E) * 2..],
+                _ => &mut columns_f[(j * 2 * E + output) * 2..],
+            };
+            column[..2].copy_from_slice(weight);
         }
     }
 }
