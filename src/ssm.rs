@@ -36,7 +36,7 @@ use crate::ngram::PHI;
 use numbers::{
     bits, dot, load, load_pairs, magnitude, narrow_dot, read, sigmoid, store, store_pairs, write,
 };
-use wide::{i16x8, i32x4, i32x8, u16x8};
+use wide::{i16x8, i32x8, u16x8};
 
 /// Lanes of a vector; widths are multiples of it.
 pub(crate) const LANES: usize = 8;
@@ -414,27 +414,31 @@ impl Ssm {
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;
-        let (a, s) = (a.map(sigmoid), s.map(sigmoid)); // Q15
-        let c = c.map(tanh); // Q15
+        let (a, s) = (sigmoid(a), sigmoid(s)); // Q15
+        let c = tanh(c); // Q15
         let h = read::<E>(parts.state);
         let mut vectors = [[0i16; E]; F];
         let [_, normed, gates, decays, by_a, by_c, by_o] = &mut vectors;
         let mut new = [0; E];
         let mut y = [0; E];
         for i in 0..E {
-            let (a, c, s) = (i32::from(a[i]), i32::from(c[i]), i32::from(s[i]));
-            let g = (i32::from(u[2][i]) * s + ONE / 2) >> 15; // Q12
-            let (old, b) = (i32::from(h[i]), ONE - a);
-            let h = (old * a + c * b + ONE / 2) >> 15; // Q15
-            new[i] = h as i16;
-            y[i] = h * g; // Q27
-            gates[i] = g as i16;
-            decays[i] = a as i16;
+            // Products of 16 bits, which have lanes everywhere.
+            let (a, c, s, old) = (a[i], c[i], s[i], h[i]);
+            let g = ((times(u[2][i], s) + ONE / 2) >> 15) as i16; // Q12
+            let b = (ONE - i32::from(a)) as i16;
+            let h = ((times(old, a) + times(c, b) + ONE / 2) >> 15) as i16; // Q15
+            new[i] = h;
+            y[i] = times(h, g); // Q27
+            gates[i] = g;
+            decays[i] = a;
             // How h depends on u_a and u_c, and y on u_o, Q15.
-            by_a[i] = (((old - c) * ((a * b) >> 15)) >> 15) as i16;
-            by_c[i] = ((b * (ONE - ((c * c) >> 15))) >> 15) as i16;
-            let slope = s + ((g * (ONE - s)) >> 12);
-            by_o[i] = ((h * slope) >> 15).clamp(-32767, 32767) as i16;
+            let ab = (times(a, b) >> 15) as i16;
+            by_a[i] = ((times(old, ab) - times(c, ab)) >> 15) as i16;
+            let cc = (times(c, c) >> 15) as i16;
+            by_c[i] = (((i32::from(b) << 15) - times(b, cc)) >> 15) as i16;
+            let beyond = (times(g, (ONE - i32::from(s)) as i16) >> 12) as i16;
+            let slope = (times(h, s) + times(h, beyond)) >> 15;
+            by_o[i] = slope.clamp(-32767, 32767) as i16;
         }
         write(parts.state, &new);
         *normed = norm(&y, FLOOR, &mut rest[..3]);
@@ -444,8 +448,9 @@ impl Ssm {
             let (mut turn, mut sums) = ([0; E], [0; E]);
             numbers::product(&p[3 * E * E * 2..], &input, &mut sums);
             add(&mut turn, &sums);
-            let turn = turn.map(tanh);
-            let v = core::array::from_fn(|i| i32::from(normed[i]) * (ONE + i32::from(turn[i]))); // Q25
+            let turn = tanh(turn);
+            let v = |i| (i32::from(normed[i]) << 15) + times(normed[i], turn[i]); // Q25
+            let v = core::array::from_fn(v);
             let features = norm(&v, FLOOR >> 2, &mut rest[NORM_V..][..3]);
             write(&mut kept[F * E * 2..], &features);
             write(&mut kept[TURNS * E * 2..], &turn);
@@ -548,8 +553,7 @@ fn learn_path<const E: usize>(
         let (first, second) = head[path(2 * bit) * size..]
             .split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
         let errors = [errors[2 * bit], errors[2 * bit + 1]];
-        let half = errors.map(|error| (error >> 1).max(-32767) as i16);
-        let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
+        let half = errors.map(|error| i16x8::splat((error >> 1).max(-32767) as i16));
         let nodes = [&mut first[..size], &mut second[..size]];
         let [(w0, step0), (w1, step1)] = {
             let mut errors = errors.iter();
@@ -565,13 +569,9 @@ fn learn_path<const E: usize>(
         let df = df.as_chunks_mut::<LANES>().0;
         for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
             let (a, b) = (load(w0), load(w1));
-            let [low, high] = pairs(a, b).map(|pairs| {
-                let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
-                sums.to_array()
-            });
-            for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
-                *df += x;
-            }
+            let sums = a.widening_mul(half[0]) + b.widening_mul(half[1]);
+            let sums: i32x8 = sums >> (3 + finer(E) as i32);
+            *df = (i32x8::new(*df) + sums).to_array();
             let f = i16x8::new(*f);
             store(w0, moved(a, f, step0, dither).to_array());
             dither += u16x8::splat(0x6A3D);
@@ -604,7 +604,7 @@ fn norm<const E: usize>(y: &[i32; E], floor: i32, scales: &mut [u8]) -> [i16; E]
     let inverse = (1 << 27) / ((mean << 4).isqrt() as i32 * 4);
     scales[..2].copy_from_slice(&(inverse as u16).to_le_bytes());
     scales[2] = shift as u8;
-    y.map(|y| ((i32::from(y) * inverse) >> 13) as i16)
+    y.map(|y| (times(y, inverse as i16) >> 13) as i16)
 }
 
 /// Adds sums in Q18 to a vector in Q12.
@@ -615,10 +615,15 @@ fn add<const E: usize>(u: &mut [i16; E], sums: &[i32; E]) {
     }
 }
 
-/// tanh of `u` in Q12, Q15.
+/// tanh of each `u` in Q12, Q15.
 #[inline(always)]
-fn tanh(u: i16) -> i16 {
-    2 * (sigmoid(u.saturating_add(u)) - HALF)
+fn tanh<const E: usize>(u: [i16; E]) -> [i16; E] {
+    sigmoid(u.map(|u| u.saturating_add(u))).map(|s| 2 * (s - HALF))
+}
+
+#[inline(always)]
+fn times(a: i16, b: i16) -> i32 {
+    i32::from(a) * i32::from(b)
 }
 
 /// An input of the projections, Q9 within +-8.
@@ -656,21 +661,19 @@ fn trusted<const E: usize>(
     let row = |index| rows[row_at(shape, index)..][..E * 2].as_chunks::<CHUNK>().0;
     let mut sums = [0i32; E]; // Q20
     for (number, pair) in indices.chunks(2).enumerate() {
-        let mut weights = [0; 2];
+        let mut weights = [i16x8::ZERO; 2];
         for (i, (weight, index)) in weights.iter_mut().zip(pair).enumerate() {
-            *weight = i16::from_le_bytes(trust[trust_at(2 * number + i, index)]);
+            let bytes = trust[trust_at(2 * number + i, index)];
+            *weight = i16x8::splat(i16::from_le_bytes(bytes));
         }
-        let weights = i16x8::new(core::array::from_fn(|i| weights[i % 2]));
         // An odd one is its own partner, of no weight.
         let (first, second) = (row(&pair[0]), row(&pair[pair.len() - 1]));
         let sums = sums.as_chunks_mut::<LANES>().0.iter_mut();
         for ((sums, a), b) in sums.zip(first).zip(second) {
-            let sums = sums.as_chunks_mut::<4>().0.iter_mut();
-            for (sums, pairs) in sums.zip(pairs(load(a), load(b))) {
-                // A pair is at most 2^30, so that all of them fit.
-                let sum: i32x4 = pairs.dot(weights) >> 4;
-                *sums = (i32x4::new(*sums) + sum).to_array();
-            }
+            // A pair is at most 2^30, so that all of them fit.
+            let pair = load(a).widening_mul(weights[0]) + load(b).widening_mul(weights[1]);
+            let pair: i32x8 = pair >> 4;
+            *sums = (i32x8::new(*sums) + pair).to_array();
         }
     }
     sums.map(|sum| ((sum + 128) >> 8).clamp(-32768, 32767) as i16)

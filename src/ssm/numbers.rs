@@ -153,10 +153,12 @@ static SIGMOID: [i16; 2048] = {
     table
 };
 
-/// Sigmoid of `u` in Q12, Q15 within `11..=32757`.
+/// Sigmoid of each `u` in Q12, Q15 within `11..=32757`.
 #[inline(always)]
-pub(super) fn sigmoid(u: i16) -> i16 {
-    SIGMOID[((u.saturating_add(16) >> 5) + 1024) as usize & 2047]
+pub(super) fn sigmoid<const E: usize>(u: [i16; E]) -> [i16; E] {
+    // The places first, so that these have lanes.
+    let places = u.map(|u| (u.saturating_add(16) >> 5) + 1024);
+    places.map(|place| SIGMOID[place as usize & 2047])
 }
 
 /// Sum of the products of the vectors of 16 bits in `a` and those of 13 in

@@ -7,7 +7,7 @@ use super::numbers::{
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
-    NORM_V, ONE, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
+    NORM_V, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
     scales, trust_at,
 };
 use wide::{i16x8, i32x4, i32x8};
@@ -44,10 +44,10 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             for i in 0..E / LANES {
                 let dv = narrowed(i32x8::new(dv.as_chunks().0[i]), narrow);
                 let (n, turn) = (lanes(N, i), lanes(TURNS, i));
-                let dn = i32x8::from(dv) * (i32x8::from(turn) + i32x8::splat(ONE)); // 30 bits
+                let dn = (i32x8::from(dv) << 15) + dv.widening_mul(turn); // 30 bits
                 df.as_chunks_mut().0[i] = shifted(dn, exponent as i32 - 30).to_array();
-                let slope = i32x8::splat(ONE) - (turn.widening_mul(turn) >> 15);
-                let by_q = i16x8::from_i32x8_saturate((i32x8::from(n) * slope) >> 15); // Q10
+                let squares = narrowed(turn.widening_mul(turn), 15);
+                let by_q = narrowed((i32x8::from(n) << 15) - n.widening_mul(squares), 15); // Q10
                 let x = dv.widening_mul(by_q);
                 or |= magnitudes(x);
                 dq.as_chunks_mut().0[i] = x.to_array();
