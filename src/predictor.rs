@@ -678,7 +678,7 @@ impl<
             self.residuals.predict(r.partial, r.bit_index, tables.residuals, inputs);
         }
 
-        // The bins are touched here, so that they are there when the mixers are done.
+        // The bins are touched here: they have come when the mixers are done.
         let mut stage_contexts = [0; MAX_STAGES];
         let mut rest = &*tables.stages;
         for (order, &log2) in Self::PLAN.stages.iter().enumerate() {
@@ -692,7 +692,7 @@ impl<
             };
             stage_contexts[order] = context;
             if Self::SIZE > CACHE {
-                core::hint::black_box(table[context as usize * 66] ^ table[context as usize * 66 + 64]);
+                core::hint::black_box(refinement::touch(table, context));
             }
             rest = after;
         }

@@ -33,6 +33,13 @@ pub(crate) fn reset(table: &mut [u8]) {
     }
 }
 
+/// Touches the bins of a context.
+#[inline]
+pub(crate) fn touch(table: &[u8], context: u32) -> u8 {
+    let bins = &table[context as usize * BINS * 2..][..BINS * 2];
+    bins[0] ^ bins[BINS * 2 - 1]
+}
+
 impl Stage {
     pub(crate) const NONE: Self = Self { bin: 0, far: false };
 

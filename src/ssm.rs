@@ -34,9 +34,10 @@ mod train;
 use crate::logistic::{STRETCH_MAX, squash};
 use crate::ngram::PHI;
 use numbers::{
-    bits, dot, load, load_pairs, magnitude, narrow_dot, read, sigmoid, store, store_pairs, write,
+    bits, dot, load, load_pairs, magnitude, narrow_dot, product, read, sigmoid, store, store_pairs,
+    write,
 };
-use wide::{i16x8, i32x8, u16x8};
+use wide::{i16x8, i32x4, i32x8, u16x8};
 
 /// Lanes of a vector; widths are multiples of it.
 pub(crate) const LANES: usize = 8;
@@ -61,27 +62,29 @@ const NODES: usize = 256;
 /// Vectors of a step kept for the backward pass: the gradient of f, n, g, a, how h depends
 /// on u_a and u_c and y on u_o; in wide models f, and the tanh in v.
 const fn kept(width: usize) -> usize {
-    if is_wide(width) { 9 } else { 7 }
+    if is_wide(width) { VECTORS + 2 } else { VECTORS }
 }
+const VECTORS: usize = 7;
 const DF: usize = 0;
 const N: usize = 1;
 const GATES: usize = 2;
 const DECAYS: usize = 3;
 const BY_U: usize = 4;
-const F: usize = 7;
-const TURNS: usize = 8;
+const F: usize = VECTORS;
+const TURNS: usize = VECTORS + 1;
 
 /// Bytes of a step before its row numbers: the exponents of its vectors.
 const fn scales(width: usize) -> usize {
     if is_wide(width) { 12 } else { 8 }
 }
-/// Of those, the exponents of the gradients of u and of P_v n, and of x; the norm of v.
+/// Where among them are the exponents of the gradients of u and of P_v n, that of the
+/// gradient of x, and what the norm of v leaves.
 const EXPONENTS: [usize; 2] = [5, 7];
 const EXPONENT_X: usize = 6;
 const NORM_V: usize = 8;
 
-/// Vectors of a step that the projections see, their inputs x, f', n, and those of the
-/// gradients of what they add to: u_a, u_o, P_v n.
+/// Inputs of the projections in a step, x, f' and n, and as many outputs, for u_a, u_o and
+/// the tanh.
 const fn ends(width: usize) -> usize {
     if is_wide(width) { 3 } else { 2 }
 }
@@ -134,10 +137,7 @@ impl Shape {
     /// the trust in them.
     const fn step(&self) -> usize {
         let trusts = if is_wide(self.width) { self.contexts * 4 } else { 0 };
-        self.width * 2 * kept(self.width)
-            + scales(self.width)
-            + (self.contexts + 1) * 4
-            + trusts
+        self.width * 2 * kept(self.width) + scales(self.width) + (self.contexts + 1) * 4 + trusts
     }
 
     /// Bytes of the trust in rows: for each context and class, and the mean square of the
@@ -224,7 +224,19 @@ fn parts<'a>(shape: &Shape, memory: &'a mut [u8]) -> Parts<'a> {
     let (gradients, rest) = rest.split_at_mut(shape.pairs() / 2);
     let (steps, rest) = rest.split_at_mut(shape.span * shape.step());
     let (byte_rows, rows) = rest.split_at_mut(BYTE_ROWS * shape.byte_row());
-    Parts { head, ahead, state, features, trust, projections, inputs, gradients, steps, byte_rows, rows }
+    Parts {
+        head,
+        ahead,
+        state,
+        features,
+        trust,
+        projections,
+        inputs,
+        gradients,
+        steps,
+        byte_rows,
+        rows,
+    }
 }
 
 /// What the model knows beside its tables.
@@ -312,7 +324,9 @@ impl Ssm {
         let parts = parts(shape, memory);
         let size = shape.step();
         let step = &mut parts.steps[self.step * size..][..size];
-        let indices = step[shape.width * 2 * kept(shape.width) + scales(shape.width)..].as_chunks_mut::<4>().0;
+        let indices = step[shape.width * 2 * kept(shape.width) + scales(shape.width)..]
+            .as_chunks_mut::<4>()
+            .0;
         indices[0] = u32::from(byte).to_le_bytes();
         let ways = if is_wide(shape.width) { 2 } else { 1 };
         let size = shape.row() * ways;
@@ -388,36 +402,33 @@ impl Ssm {
         let last = read::<E>(parts.features);
         let input = [x.map(|x| narrowed(x, 3)), last.map(|f| narrowed(f, 1))];
         let p = &parts.projections[..shape.weights()];
+        let block = |i: usize| &p[i * E * E * 2..][..E * E * 2];
         if is_wide(E) {
-            let mut blocks = p.chunks_exact(E * E * 2);
-            let mut product = |input: &[i16; E], sums: &mut [i32; E]| {
-                blocks.next().map(|p| numbers::product(p, input, sums))
-            };
             let mut sums = [[0; E]; 2]; // Q18
-            product(&input[1], &mut sums[0]);
-            product(&input[0], &mut sums[1]);
-            product(&input[1], &mut sums[1]);
+            product(block(0), &input[1], &mut sums[0]);
+            product(block(1), &input[0], &mut sums[1]);
+            product(block(2), &input[1], &mut sums[1]);
             add(&mut u[0], &sums[0]);
             add(&mut u[2], &sums[1]);
         } else {
             let (p_a, p_o) = p.split_at(E * E * 2);
-            let product = |p: &[u8], input: &[i16]| {
+            let rows = |p: &[u8], input: &[i16]| {
                 let mut p = p.chunks_exact(input.len() * 2);
                 core::array::from_fn(|_| p.next().map_or(0, |p| narrow_dot::<5>(p, input)))
             };
-            add(&mut u[0], &product(p_a, &input[1]));
-            add(&mut u[2], &product(p_o, input.as_flattened()));
+            add(&mut u[0], &rows(p_a, &input[1]));
+            add(&mut u[2], &rows(p_o, input.as_flattened()));
         }
-        let pairs = ends(E) * E * 4;
-        let pairs = &mut parts.inputs[self.step / 2 * pairs..][..pairs];
-        interleave(pairs, input.as_flattened(), self.step % 2);
+        let size = ends(E) * E * 4;
+        let inputs = &mut parts.inputs[self.step / 2 * size..][..size];
+        interleave(inputs, input.as_flattened(), self.step % 2);
 
         // Tables first, so that what follows is arithmetic in lanes.
         let [a, c, s] = u;
         let (a, s) = (sigmoid(a), sigmoid(s)); // Q15
         let c = tanh(c); // Q15
         let h = read::<E>(parts.state);
-        let mut vectors = [[0i16; E]; F];
+        let mut vectors = [[0i16; E]; VECTORS];
         let [_, normed, gates, decays, by_a, by_c, by_o] = &mut vectors;
         let mut new = [0; E];
         let mut y = [0; E];
@@ -444,9 +455,9 @@ impl Ssm {
         *normed = norm(&y, FLOOR, &mut rest[..3]);
         let features = if is_wide(E) {
             let input = normed.map(|n| narrowed(n, 1));
-            interleave(&mut pairs[E * 8..], &input, self.step % 2);
+            interleave(&mut inputs[E * 8..], &input, self.step % 2);
             let (mut turn, mut sums) = ([0; E], [0; E]);
-            numbers::product(&p[3 * E * E * 2..], &input, &mut sums);
+            product(block(3), &input, &mut sums);
             add(&mut turn, &sums);
             let turn = tanh(turn);
             let v = |i| (i32::from(normed[i]) << 15) + times(normed[i], turn[i]); // Q25
@@ -490,25 +501,23 @@ impl Ssm {
 
         let size = shape.step();
         let (before, step) = parts.steps.split_at_mut(self.step * size);
-        let (kept_now, scales) = step[..size].split_at_mut(E * 2 * kept(E));
-        scales[3] = write_narrow(kept_now, &df);
+        let (vectors, scales) = step[..size].split_at_mut(E * 2 * kept(E));
+        scales[3] = write_narrow(vectors, &df);
         scales[4] = u8::from(missed < SKIP);
         if is_wide(E) && missed >= SKIP_AHEAD && self.step > 0 {
             // What the features of the byte before say of this one.
-            let (kept, scales) =
-                before[(self.step - 1) * size..].split_at_mut(E * 2 * kept(E));
-            let f = read::<E>(&kept[F * E * 2..][..E * 2]);
+            let step = &mut before[(self.step - 1) * size..];
+            let (vectors, scales) = step.split_at_mut(E * 2 * kept(E));
+            let f = read::<E>(&vectors[F * E * 2..][..E * 2]);
             let errors = core::array::from_fn(|i| {
                 let node = (1 << i | usize::from(byte) >> (8 - i)) * shape.node();
                 let p = squash(logit(&parts.ahead[node..][..shape.node()], &f)) as i32;
                 (i32::from(byte >> (7 - i) & 1) << 16) - p
             });
             let more = learn_path(parts.ahead, byte, &f, &errors, &mut self.noise);
-            let df = read::<E>(&kept[..E * 2]);
-            let df: [i32; E] = core::array::from_fn(|i| {
-                (i32::from(df[i]) << scales[3]) + (more[i] >> 6) * AHEAD
-            });
-            scales[3] = write_narrow(kept, &df);
+            let df = read::<E>(&vectors[..E * 2]);
+            let df = |i| (i32::from(df[i]) << scales[3]) + (more[i] >> 6) * AHEAD;
+            scales[3] = write_narrow::<E>(vectors, &core::array::from_fn(df));
         }
 
         self.age = (self.age + 1).min(WARM_UP);
@@ -550,10 +559,11 @@ fn learn_path<const E: usize>(
     for bit in 0..4 {
         // Two nodes at a time: their gradients in f add up in one product.
         let path = |bits: usize| (1 << bits | u32::from(byte) >> (8 - bits)) as usize;
-        let (first, second) = head[path(2 * bit) * size..]
-            .split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
+        let (first, second) =
+            head[path(2 * bit) * size..].split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
         let errors = [errors[2 * bit], errors[2 * bit + 1]];
-        let half = errors.map(|error| i16x8::splat((error >> 1).max(-32767) as i16));
+        let half = errors.map(|error| (error >> 1).max(-32767) as i16);
+        let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
         let nodes = [&mut first[..size], &mut second[..size]];
         let [(w0, step0), (w1, step1)] = {
             let mut errors = errors.iter();
@@ -569,9 +579,13 @@ fn learn_path<const E: usize>(
         let df = df.as_chunks_mut::<LANES>().0;
         for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
             let (a, b) = (load(w0), load(w1));
-            let sums = a.widening_mul(half[0]) + b.widening_mul(half[1]);
-            let sums: i32x8 = sums >> (3 + finer(E) as i32);
-            *df = (i32x8::new(*df) + sums).to_array();
+            let [low, high] = pairs(a, b).map(|pairs| {
+                let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
+                sums.to_array()
+            });
+            for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
+                *df += x;
+            }
             let f = i16x8::new(*f);
             store(w0, moved(a, f, step0, dither).to_array());
             dither += u16x8::splat(0x6A3D);

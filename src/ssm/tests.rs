@@ -129,13 +129,15 @@ impl Model {
     /// Bytes of a step that follow its vectors: exponents, then row numbers.
     fn tail(&mut self, step: usize) -> Vec<u8> {
         let shape = self.shape;
-        self.parts().steps[step * shape.step()..][..shape.step()][shape.width * 2 * KEPT..].into()
+        self.parts().steps[step * shape.step()..][..shape.step()]
+            [shape.width * 2 * kept(shape.width)..]
+            .into()
     }
 
     /// The row of the last byte, and those of the contexts.
     fn indices(&mut self, step: usize) -> Vec<usize> {
         let tail = self.tail(step);
-        let indices = &tail[SCALES..].as_chunks().0[..self.shape.contexts + 1];
+        let indices = &tail[scales(self.shape.width)..].as_chunks().0[..self.shape.contexts + 1];
         let number = |index: &[u8; 4]| u32::from_le_bytes(*index) as usize % (1 << ROW_BITS);
         indices.iter().map(number).collect()
     }
@@ -151,7 +153,7 @@ impl Model {
         let (step, e) = (self.ssm.step, self.shape.width);
         let numbers = self.indices(step);
         let tail = self.tail(step);
-        let indices = &tail[SCALES..].as_chunks().0[1..];
+        let indices = &tail[scales(self.shape.width)..].as_chunks().0[1..];
         let row =
             |(i, index)| (trust_at(i, index), floats(&self.row(numbers[i + 1])[..e * 2], 4096.0));
         indices.iter().take(numbers.len() - 1).enumerate().map(row).collect()
@@ -162,10 +164,29 @@ impl Model {
         self.parts().byte_rows[index * size..][..size].into()
     }
 
-    /// `P_a`, then `P_o`, row by row.
+    /// `P_a`, then `P_o`, row by row; of wide models `P_v` too.
     fn projections(&mut self) -> Vec<f64> {
         let size = self.shape.weights();
-        floats(&self.parts().projections[..size], 16384.0)
+        let tables = &self.parts().projections[..2 * size];
+        let (first, second) = tables.split_at(size);
+        let (first, second) = (floats(first, 16384.0), floats(second, 16384.0));
+        let e = self.shape.width;
+        if !is_wide(e) {
+            return first;
+        }
+        // For each block [input / 2][output][2], and [output / 2][input][2].
+        let at = |block: usize, output: usize, input: usize| {
+            let weight = first[block * e * e + (input / 2 * e + output) * 2 + input % 2];
+            let other = second[block * e * e + (output / 2 * e + input) * 2 + output % 2];
+            assert_eq!(weight, other, "block {block}, from {input} to {output}");
+            weight
+        };
+        (0..e)
+            .flat_map(|o| (0..e).map(move |i| (0, o, i)))
+            .chain((0..e).flat_map(|o| (0..2 * e).map(move |i| (1 + i / e, o, i % e))))
+            .chain((0..e).flat_map(|o| (0..e).map(move |i| (3, o, i))))
+            .map(|(block, output, input)| at(block, output, input))
+            .collect()
     }
 
     fn state(&mut self) -> State {
@@ -187,11 +208,15 @@ impl Model {
         Input { x, row }
     }
 
-    /// Weights and bias of the eight nodes of `byte`.
-    fn nodes(&mut self, byte: u8) -> Vec<(Vec<f64>, f64)> {
+    /// Weights and bias of the eight nodes of `byte`, in the head or in the second one.
+    fn nodes(&mut self, byte: u8, ahead: bool) -> Vec<(Vec<f64>, f64)> {
         let size = self.shape.node();
         let one = 4096.0 * f64::from(1 << finer(self.shape.width));
-        let head = self.parts().head;
+        let parts = self.parts();
+        let head = if ahead { parts.ahead } else { parts.head };
+        if head.is_empty() {
+            return Vec::new();
+        }
         (0..8)
             .map(|i| {
                 let node = (1usize << i) | usize::from(byte) >> (8 - i);
@@ -221,6 +246,10 @@ struct Kept {
     old: State,
     u: Vec<f64>,
     rms: f64,
+    n: Vec<f64>,
+    /// tanh(P_v n), and the rms of v.
+    turn: Vec<f64>,
+    rms_v: f64,
     new: State,
 }
 
@@ -269,10 +298,30 @@ fn forward(p: &[f64], input: &Input, old: &State) -> Kept {
         new.h[i] = a * old.h[i] + (1.0 - a) * libm::tanh(u[e + i]);
         new.f[i] = new.h[i] * u[2 * e + i] * sigmoid_of(u[2 * e + i]);
     }
+    let rms = norm_of(&mut new.f);
+    let n = new.f.clone();
+    let (mut turn, mut rms_v) = (vec![0.0; e], 1.0);
+    if is_wide(e) {
+        let rows = p[3 * e * e..].chunks_exact(e);
+        turn = rows.map(|row| libm::tanh(dot_of(row, &n))).collect();
+        new.f.iter_mut().zip(&turn).for_each(|(f, t)| *f *= 1.0 + t);
+        rms_v = norm_of(&mut new.f);
+    }
+    Kept { old: old.clone(), u, rms, n, turn, rms_v, new }
+}
+
+/// Divides by the rms, which it returns.
+fn norm_of(y: &mut [f64]) -> f64 {
     let floor = f64::from(FLOOR) / f64::from(1 << 27);
-    let rms = libm::sqrt(dot_of(&new.f, &new.f) / e as f64 + floor * floor);
-    new.f.iter_mut().for_each(|f| *f /= rms);
-    Kept { old: old.clone(), u, rms, new }
+    let rms = libm::sqrt(dot_of(y, y) / y.len() as f64 + floor * floor);
+    y.iter_mut().for_each(|y| *y /= rms);
+    rms
+}
+
+/// The gradient before a norm whose result is `f`.
+fn through_norm_of(df: &[f64], f: &[f64], rms: f64) -> Vec<f64> {
+    let mean = dot_of(df, f) / f.len() as f64;
+    df.iter().zip(f).map(|(df, f)| (df - f * mean) / rms).collect()
 }
 
 fn logit_of(node: &(Vec<f64>, f64), f: &[f64]) -> f64 {
@@ -285,6 +334,8 @@ struct Span {
     start: State,
     inputs: Vec<Input>,
     heads: Vec<Vec<(Vec<f64>, f64)>>,
+    /// The second head's nodes for the byte after; none where it does not learn.
+    aheads: Vec<Vec<(Vec<f64>, f64)>>,
     data: Vec<u8>,
     /// Of each step and context: where the trust in its row stands, and the row.
     rows: Vec<Vec<(usize, Vec<f64>)>>,
@@ -296,6 +347,9 @@ struct Gradients {
     x: Vec<Vec<f64>>,
     p: Vec<f64>,
 }
+
+/// What the second head weighs.
+const AHEAD_OF: f64 = AHEAD as f64 / 64.0;
 
 impl Span {
     fn forward(&self) -> Vec<Kept> {
@@ -317,6 +371,14 @@ impl Span {
                 sum -= libm::log(sigmoid_of(if byte >> (7 - i) & 1 == 1 { x } else { -x }));
             }
         }
+        let data = self.data.iter().skip(1);
+        for ((kept, nodes), byte) in self.forward().iter().zip(&self.aheads).zip(data) {
+            for (i, node) in nodes.iter().enumerate() {
+                let x = logit_of(node, &kept.new.f);
+                let p = sigmoid_of(if byte >> (7 - i) & 1 == 1 { x } else { -x });
+                sum -= AHEAD_OF * libm::log(p);
+            }
+        }
         sum
     }
 
@@ -331,16 +393,32 @@ impl Span {
                 let error = bit - sigmoid_of(logit_of(node, &kept.new.f));
                 df.iter_mut().zip(&node.0).for_each(|(df, w)| *df += error * w);
             }
-            let mean = dot_of(&df, &kept.new.f) / e as f64;
+            for (i, node) in self.aheads[t].iter().enumerate() {
+                let bit = f64::from(self.data[t + 1] >> (7 - i) & 1);
+                let error = bit - sigmoid_of(logit_of(node, &kept.new.f));
+                df.iter_mut().zip(&node.0).for_each(|(df, w)| *df += AHEAD_OF * error * w);
+            }
+            if is_wide(e) {
+                let dv = through_norm_of(&df, &kept.new.f, kept.rms_v);
+                df = dv.iter().zip(&kept.turn).map(|(dv, t)| dv * (1.0 + t)).collect();
+                for i in 0..e {
+                    let dq = dv[i] * kept.n[i] * (1.0 - kept.turn[i] * kept.turn[i]);
+                    for j in 0..e {
+                        let at = (3 * e + i) * e + j;
+                        df[j] += self.p[at] * dq;
+                        all.p[at] += kept.n[j] * dq;
+                    }
+                }
+            }
+            let dy = through_norm_of(&df, &kept.n, kept.rms);
             let mut du = vec![0.0; 3 * e];
             for i in 0..e {
                 let [a, c, o] = [0, 1, 2].map(|gate| kept.u[gate * e + i]);
                 let (a, c, s) = (sigmoid_of(a), libm::tanh(c), sigmoid_of(o));
-                let dy = (df[i] - kept.new.f[i] * mean) / kept.rms;
-                let dh = carry[i] + dy * o * s;
+                let dh = carry[i] + dy[i] * o * s;
                 du[i] = dh * (kept.old.h[i] - c) * a * (1.0 - a);
                 du[e + i] = dh * (1.0 - a) * (1.0 - c * c);
-                du[2 * e + i] = dy * kept.new.h[i] * (s + o * s * (1.0 - s));
+                du[2 * e + i] = dy[i] * kept.new.h[i] * (s + o * s * (1.0 - s));
                 carry[i] = dh * a;
             }
             let joined = [&self.inputs[t].x[..], &kept.old.f].concat();
@@ -371,6 +449,7 @@ fn learn_span(model: &mut Model, data: &[u8]) -> Span {
         start: model.state(),
         inputs: Vec::new(),
         heads: Vec::new(),
+        aheads: Vec::new(),
         data: data.into(),
         rows: Vec::new(),
     };
@@ -389,10 +468,17 @@ fn learn_span(model: &mut Model, data: &[u8]) -> Span {
         }
         span.inputs.push(model.input());
         span.rows.push(model.trusted_rows());
-        span.heads.push(model.nodes(byte));
+        span.heads.push(model.nodes(byte, false));
+        let ahead = model.nodes(byte, true);
         model.code(byte);
+        let missed: i32 = model.ssm.errors.iter().map(|e| e.abs()).sum();
+        if model.ssm.step > 0 {
+            let learns = is_wide(model.shape.width) && missed >= SKIP_AHEAD;
+            span.aheads.push(if learns { ahead } else { Vec::new() });
+        }
         model.end(byte);
     }
+    span.aheads.push(Vec::new());
     span
 }
 
@@ -429,10 +515,9 @@ fn sigmoid_is_the_logistic_function() {
     for u in -32768..=32767i16 {
         let knot = f64::from((i32::from(u) + 16).min(32767) >> 5) / 128.0;
         let exact = 32768.0 * sigmoid_of(knot);
-        assert!((f64::from(sigmoid(u)) - exact).abs() <= 0.51, "{u}");
+        assert!((f64::from(sigmoid([u])[0]) - exact).abs() <= 0.51, "{u}");
     }
-    assert_eq!(sigmoid(0), HALF);
-    assert_eq!((sigmoid(i16::MIN), sigmoid(i16::MAX)), (11, 32757));
+    assert_eq!(sigmoid([0, i16::MIN, i16::MAX]), [HALF, 11, 32757]);
 }
 
 #[test]
@@ -445,6 +530,17 @@ fn narrow_dot_holds_the_largest_products() {
             let sum = numbers::narrow_dot::<5>(&bytes, &vec![b; len as usize]);
             assert!((i64::from(sum) - (exact >> 5)).abs() <= 32, "{a} {b}");
         }
+    }
+}
+
+#[test]
+fn product_holds_the_largest_products() {
+    for (a, b) in [(32767, 4095), (-32767, -4096), (32767, -4096), (-32767, 4095)] {
+        let table: Vec<u8> = (0..64 * 64).flat_map(|_| i16::to_le_bytes(a)).collect();
+        let mut sums = [5; 64];
+        numbers::product(&table, &[b; 64], &mut sums);
+        let exact = (i64::from(a) * i64::from(b) * 16) >> 5;
+        assert!(sums.iter().all(|&sum| i64::from(sum) == 5 + 4 * exact), "{a} {b}: {sums:?}");
     }
 }
 
@@ -487,7 +583,7 @@ fn forward_follows_the_floating_point_reference() {
             model.start(model.hashes());
             state = forward(&p, &model.input(), &state).new;
             let found = model.state();
-            let exact = logit_of(&model.nodes(byte)[0], &state.f).clamp(-12.0, 12.0);
+            let exact = logit_of(&model.nodes(byte, false)[0], &state.f).clamp(-12.0, 12.0);
             let x = model.logit(1);
             for (worst, (found, exact)) in worst.iter_mut().zip([
                 (&found.h, &state.h),
@@ -509,37 +605,53 @@ fn forward_follows_the_floating_point_reference() {
 
 #[test]
 fn reference_gradients_are_those_of_the_loss() {
-    let mut model = Model::trained(SHAPE, &text(9600)).0;
-    let mut span = learn_span(&mut model, &text(9632)[9600..]);
-    let gradients = span.backward();
-    let e = SHAPE.width;
-    let mut random = Random(11);
-    let check = |span: &mut Span,
-                 what: &str,
-                 exact: f64,
-                 at: fn(&mut Span, usize, usize) -> &mut f64,
-                 t,
-                 i| {
-        let mut slope = 0.0;
-        for step in [1e-4, -1e-4] {
-            *at(span, t, i) += step;
-            slope -= span.loss() / (2.0 * step);
-            *at(span, t, i) -= step;
+    for (width, stride) in [(16, 1), (64, 13)] {
+        let shape = shape(width, SHAPE.rows);
+        let mut model = Model::trained(shape, &text(9600)).0;
+        let mut span = learn_span(&mut model, &text(9632)[9600..]);
+        let gradients = span.backward();
+        let mut random = Random(11);
+        let check = |span: &mut Span,
+                     what: &str,
+                     exact: f64,
+                     at: fn(&mut Span, usize, usize) -> &mut f64,
+                     t,
+                     i| {
+            let mut slope = 0.0;
+            for step in [1e-4, -1e-4] {
+                *at(span, t, i) += step;
+                slope -= span.loss() / (2.0 * step);
+                *at(span, t, i) -= step;
+            }
+            let off = (slope - exact).abs();
+            assert!(off < 1e-6 + 1e-4 * exact.abs(), "{what} {t} {i}: {slope} {exact}");
+        };
+        for t in 0..shape.span {
+            for i in (0..width).step_by(stride) {
+                check(
+                    &mut span,
+                    "x",
+                    gradients.x[t][i],
+                    |span, t, i| &mut span.inputs[t].x[i],
+                    t,
+                    i,
+                );
+            }
+            for i in (0..3 * width).step_by(stride) {
+                check(
+                    &mut span,
+                    "u",
+                    gradients.u[t][i],
+                    |span, t, i| &mut span.inputs[t].row[i],
+                    t,
+                    i,
+                );
+            }
         }
-        let off = (slope - exact).abs();
-        assert!(off < 1e-6 + 1e-4 * exact.abs(), "{what} {t} {i}: {slope} {exact}");
-    };
-    for t in 0..SHAPE.span {
-        for i in 0..e {
-            check(&mut span, "x", gradients.x[t][i], |span, t, i| &mut span.inputs[t].x[i], t, i);
+        for _ in 0..400 {
+            let i = random.below(gradients.p.len() as u32) as usize;
+            check(&mut span, "P", gradients.p[i], |span, _, i| &mut span.p[i], 0, i);
         }
-        for i in 0..3 * e {
-            check(&mut span, "u", gradients.u[t][i], |span, t, i| &mut span.inputs[t].row[i], t, i);
-        }
-    }
-    for _ in 0..400 {
-        let i = random.below(gradients.p.len() as u32) as usize;
-        check(&mut span, "P", gradients.p[i], |span, _, i| &mut span.p[i], 0, i);
     }
 }
 
@@ -605,7 +717,8 @@ fn backward_follows_the_floating_point_reference() {
             if tail[4] != 0 {
                 continue; // quiet: it trains nothing
             }
-            let pair = &before.parts().gradients[t / 2 * width * 8..][..width * 8];
+            let size = ends(width) * width * 4;
+            let pair = &before.parts().gradients[t / 2 * size..][..width * 8];
             let one = libm::ldexp(1.0, 33 - i32::from(tail[5]));
             let du: Vec<f64> = floats(pair, one).into_iter().skip(t % 2).step_by(2).collect();
             // Of u_a and u_o; that of u_c shows in the rows.
@@ -679,22 +792,32 @@ fn projections_move_along_the_gradient_of_the_span() {
         let p = after.projections();
         let squares = after.parts().projections[2 * shape.weights()..].to_vec();
         // A row for each output of P_a, then for each output of P_o and half of the
-        // input. That of the embedding, Q9, is next to nothing during the warm-up.
+        // input, in wide models first all for the one half; then of P_v. That of the
+        // embedding, Q9, is next to nothing during the warm-up.
         let mut rows = Worst::NONE;
         for (i, packed) in squares.as_chunks().0.iter().enumerate() {
             let packed = u32::from_le_bytes(*packed);
             let mean = value(Square { mantissa: packed & 0xFFFF, exponent: packed >> 16 });
-            let places = i * width..(i + 1) * width;
-            let step = rate * libm::ldexp(1.0, 42) / libm::sqrt(mean);
+            let (row, embedding) = match (is_wide(width), i / width) {
+                (true, 1) => (2 * i - width, true),
+                (true, 2) => (2 * (i - width) - width + 1, false),
+                _ => (i, !is_wide(width) && i >= width && (i - width) % 2 == 0),
+            };
+            let places = row * width..(row + 1) * width;
+            // The gradients of P_v n are in Q24 with 25 digits more.
+            let one = if i / width == 3 { 58 } else { 42 };
+            let step = rate * libm::ldexp(1.0, one) / libm::sqrt(mean);
             let expected = scaled(&exact[places.clone()], step);
             let change: Vec<f64> = places.map(|j| p[j] - span.p[j]).collect();
-            let embedding = i >= width && (i - width) % 2 == 0;
             if rms(&expected) > LARGE * rate && (!embedding || len >= 640) {
                 rows.note(agreement(&change, &expected));
             }
         }
         rows.check(&std::format!("width {width}, {len} bytes"), 0.99, 0.08, width);
-        // The columns are the same weights.
+        // The columns are the same weights; of wide models `projections` has seen to that.
+        if is_wide(width) {
+            continue;
+        }
         let mut columns = Vec::new();
         for j in 0..2 * width {
             let weights = (0..3 * width).filter_map(|o| weights_of(width, o));
@@ -764,36 +887,61 @@ fn a_row_belongs_to_a_context_until_another_needs_it_more() {
 }
 
 #[test]
-fn head_moves_along_its_gradient() {
-    let mut model = Model::trained(SHAPE, &text(1600)).0;
-    for byte in *b"statesmix" {
-        model.start(model.hashes());
-        let f = model.state().f;
-        let before = model.parts().head.to_vec();
-        model.code(byte);
-        let errors = model.ssm.errors;
-        model.end(byte);
-        let after = model.parts().head.to_vec();
-        let size = SHAPE.node();
-        for (node, (old, new)) in
-            before.chunks_exact(size).zip(after.chunks_exact(size)).enumerate()
-        {
-            let depth = node.checked_ilog2().unwrap_or(9);
-            if depth > 7 || node != (1 << depth) | usize::from(byte) >> (8 - depth) {
-                assert_eq!(old, new, "node {node} of another byte");
+fn heads_move_along_their_gradients() {
+    for (width, ahead) in [(16, false), (64, false), (64, true)] {
+        let shape = shape(width, SHAPE.rows);
+        let mut model = Model::trained(shape, &text(1600)).0;
+        let mut moved = 0;
+        for byte in *b"statesmix" {
+            let mut f = model.state().f; // that of the byte before
+            model.start(model.hashes());
+            if !ahead {
+                f = model.state().f;
+            }
+            let table = |model: &mut Model| {
+                let parts = model.parts();
+                if ahead { parts.ahead.to_vec() } else { parts.head.to_vec() }
+            };
+            let (before, nodes) = (table(&mut model), model.nodes(byte, ahead));
+            model.code(byte);
+            let errors = model.ssm.errors.map(|error| f64::from(error) / 65536.0);
+            let first = model.ssm.step == 0;
+            model.end(byte);
+            let after = table(&mut model);
+            if ahead && first {
+                assert_eq!(before, after);
                 continue;
             }
-            let visits = f64::from(u16::from_le_bytes(*old.last_chunk().unwrap()));
-            let error = f64::from(errors[depth as usize]) / 65536.0;
-            let rate = 0.128 / SHAPE.width as f64 * 36_000.0 / (3000.0 + visits);
-            // A unit is what the stochastic rounding may add or leave out.
-            let [old, new] = [old, new].map(|node| floats(&node[..size - 2], 4096.0));
-            for (i, f) in f.iter().chain(&[1.0]).enumerate() {
-                let off = new[i] - old[i] - rate * error * f;
-                let limit = 1.1 / 4096.0 + 0.002 * (rate * error * f).abs();
-                assert!(off.abs() < limit, "node {node}, {i}: {off}");
+            moved += 1;
+            let size = shape.node();
+            for (node, (old, new)) in
+                before.chunks_exact(size).zip(after.chunks_exact(size)).enumerate()
+            {
+                let depth = node.checked_ilog2().unwrap_or(9) as usize;
+                if depth > 7 || node != (1 << depth) | usize::from(byte) >> (8 - depth) {
+                    assert_eq!(old, new, "node {node} of another byte");
+                    continue;
+                }
+                let visits = f64::from(u16::from_le_bytes(*old.last_chunk().unwrap()));
+                let error = if ahead {
+                    let bit = f64::from(byte >> (7 - depth) & 1);
+                    bit - sigmoid_of(logit_of(&nodes[depth], &f).clamp(-12.0, 12.0))
+                } else {
+                    errors[depth]
+                };
+                let rate = 0.128 / width as f64 * 36_000.0 / (3000.0 + visits);
+                for (i, f) in f.iter().chain(&[1.0]).enumerate() {
+                    let digits = if i < width { finer(width) } else { 0 };
+                    let one = 4096.0 * f64::from(1 << digits);
+                    let [old, new] = [old, new].map(|node| floats(&node[2 * i..][..2], one)[0]);
+                    let off = new - old - rate * error * f;
+                    // A unit is what the stochastic rounding may add or leave out.
+                    let limit = 1.1 / one + 0.002 * (rate * error * f).abs();
+                    assert!(off.abs() < limit, "width {width}, node {node}, {i}: {off}");
+                }
             }
         }
+        assert!(moved >= 8);
     }
 }
 
@@ -817,6 +965,7 @@ fn text_is_learned_without_saturation() {
             high(&vectors(parts.rows, shape.row(), 4 + shape.check())),
             high(&vectors(parts.byte_rows, shape.byte_row(), 4)),
             high(&vectors(parts.head, shape.node(), 4)),
+            parts.ahead.first().map_or(0, |_| high(&vectors(parts.ahead, shape.node(), 4))),
             high(&i16s(&parts.projections[..shape.weights()])),
         ];
         assert!(bits < 3.0, "width {width}: {bits} bits a byte");
@@ -869,13 +1018,15 @@ fn tables_at_their_limits_stay_within_them() {
                 *bytes = [i16::MAX, least][random.below(2) as usize].to_le_bytes();
             }
         };
-        let Parts { head, trust, projections, byte_rows, rows, .. } = model.parts();
+        let Parts { head, ahead, trust, projections, byte_rows, rows, .. } = model.parts();
         for trust in trust.as_chunks_mut().0.iter_mut().take(shape.contexts * CLASSES) {
             *trust = (4 * TRUST).to_le_bytes();
         }
         // Visits and mean squares stay.
-        head.chunks_exact_mut(shape.node())
-            .for_each(|row| extreme(&mut row[..width * 2], i16::MIN));
+        for node in head.chunks_exact_mut(shape.node()).chain(ahead.chunks_exact_mut(shape.node()))
+        {
+            extreme(&mut node[..width * 2], i16::MIN);
+        }
         rows.chunks_exact_mut(shape.row()).for_each(|row| extreme(&mut row[..width * 2], i16::MIN));
         for row in byte_rows.chunks_exact_mut(shape.byte_row()) {
             extreme(&mut row[..width * 6], i16::MIN);
@@ -883,10 +1034,20 @@ fn tables_at_their_limits_stay_within_them() {
         let (weights, columns) = projections.split_at_mut(shape.weights());
         extreme(weights, -32767);
         let mut columns = columns.as_chunks_mut::<2>().0.iter_mut();
-        for j in 0..2 * width {
-            let rows = (0..3 * width).filter_map(|o| weights_of(width, o));
-            for ((at, from), column) in rows.filter(|&(_, from)| from <= j).zip(&mut columns) {
-                column.copy_from_slice(&weights[(at + j - from) * 2..][..2]);
+        if is_wide(width) {
+            for (o, i, k) in (0..4 * width / 2)
+                .flat_map(|o| (0..width).flat_map(move |i| [(o, i, 0), (o, i, 1)]))
+            {
+                let (block, o) = (o / (width / 2), o % (width / 2) * 2 + k);
+                let at = block * width * width + (i / 2 * width + o) * 2 + i % 2;
+                columns.next().unwrap().copy_from_slice(&weights[at * 2..][..2]);
+            }
+        } else {
+            for j in 0..2 * width {
+                let rows = (0..3 * width).filter_map(|o| weights_of(width, o));
+                for ((at, from), column) in rows.filter(|&(_, from)| from <= j).zip(&mut columns) {
+                    column.copy_from_slice(&weights[(at + j - from) * 2..][..2]);
+                }
             }
         }
         for i in 0..1600 {
@@ -894,7 +1055,7 @@ fn tables_at_their_limits_stay_within_them() {
             model.start(model.hashes());
             // The head's products are summed up right, and P of -2 is kept
             // out, which would overflow the sums of the projections.
-            let exact = logit_of(&model.nodes(byte)[0], &model.state().f).clamp(-12.0, 12.0);
+            let exact = logit_of(&model.nodes(byte, false)[0], &model.state().f).clamp(-12.0, 12.0);
             let x = model.logit(1);
             assert!((x - exact).abs() < 0.05, "width {width}, byte {i}: {x} {exact}");
             model.code(byte);

@@ -361,14 +361,13 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     // All gradients to the largest exponent.
     let stride = ends(E) * E * 4;
     let mut largest = [0; 2];
-    for ((largest, at), part) in
-        largest.iter_mut().zip(EXPONENTS).zip([0..E * 8, E * 8..stride])
-    {
-        let exponent = |step: &[u8]| u32::from(step[E * 2 * kept(E) + at]);
-        let steps = parts.steps.chunks_exact(shape.step());
+    let of_u_and_v = [0..E * 8, E * 8..stride];
+    for ((largest, at), part) in largest.iter_mut().zip(EXPONENTS).zip(of_u_and_v) {
         if part.is_empty() {
             continue;
         }
+        let exponent = |step: &[u8]| u32::from(step[E * 2 * kept(E) + at]);
+        let steps = parts.steps.chunks_exact(shape.step());
         *largest = steps.clone().map(exponent).max().unwrap_or(0);
         for (number, step) in steps.enumerate() {
             let down = (*largest - exponent(step)).min(15) as i32;
@@ -398,7 +397,7 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let mut change = |i: usize, output: usize, part: usize| {
         let largest = largest[part / 2];
         let mut sums = [0i32; E];
-        let mut or = 0;
+        let mut or = i32x4::ZERO;
         // Few enough sums at a time to stay in registers.
         for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
             let mut lanes = [i32x4::ZERO; BLOCK / 4];
@@ -415,10 +414,10 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             }
             for (sums, lanes) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
                 *sums = lanes.to_array();
-                or = sums.iter().fold(or, |or, &sum| or | magnitude(sum));
+                or |= *lanes ^ (*lanes >> 31);
             }
         }
-        let narrow = bits(or).saturating_sub(15);
+        let narrow = bits(or.to_array().iter().fold(0, |or, x| or | x)).saturating_sub(15);
         let mut gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
@@ -433,29 +432,32 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let moved = |weights: &mut [u8; CHUNK], change: i16x8| {
         let moved = load(weights).saturating_add(change).max(i16x8::splat(-32767));
         store(weights, moved.to_array());
+        moved
     };
 
     if is_wide(E) {
-        // P_a, P_o of x and of f', P_v. The columns are what is learned.
+        // P_a, P_o for x and for f', P_v: outputs and inputs. What learns is the columns.
         let ends = [(0, 1), (1, 0), (1, 1), (2, 2)];
         let blocks = rows.chunks_exact_mut(E * E * 2).zip(columns.chunks_exact_mut(E * E * 2));
         for (block, ((rows, columns), (output, part))) in blocks.zip(ends).enumerate() {
             for (i, columns) in columns.chunks_exact_mut(E * 4).enumerate() {
-                let mut change =
-                    |i: usize| change(block * E + i, output * E + i, part);
-                let (a, b) = (change(2 * i), change(2 * i + 1));
+                let mut of = |i: usize| change(block * E + i, output * E + i, part);
+                let (a, b) = (of(2 * i), of(2 * i + 1));
                 let changes = a.as_chunks().0.iter().zip(b.as_chunks().0);
                 let columns = columns.as_chunks_mut::<{ 2 * CHUNK }>().0;
-                for (columns, (a, b)) in columns.iter_mut().zip(changes) {
+                for (j, (columns, (a, b))) in columns.iter_mut().zip(changes).enumerate() {
                     let changes = pairs(i16x8::new(*a), i16x8::new(*b));
                     let halves = columns.as_chunks_mut().0.iter_mut();
-                    halves.zip(changes).for_each(|(weights, change)| moved(weights, change));
-                }
-                // Pairs of outputs for each input become pairs of inputs for each output.
-                for (j, weights) in columns.as_flattened().as_chunks::<8>().0.iter().enumerate() {
-                    let [a, b, c, d, e, f, g, h] = *weights;
-                    let at = j * E * 4 + i * 8;
-                    rows[at..at + 8].copy_from_slice(&[a, b, e, f, c, d, g, h]);
+                    for (k, (weights, change)) in halves.zip(changes).enumerate() {
+                        // Pairs of outputs for each input become pairs of inputs.
+                        let [a, b, c, d, e, f, g, h] = moved(weights, change).to_array();
+                        let mut turned = [0; CHUNK];
+                        store(&mut turned, [a, c, b, d, e, g, f, h]);
+                        for (l, turned) in turned.as_chunks::<8>().0.iter().enumerate() {
+                            let at = (4 * j + 2 * k + l) * E * 4 + i * 8;
+                            rows[at..at + 8].copy_from_slice(turned);
+                        }
+                    }
                 }
             }
         }
