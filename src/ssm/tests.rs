@@ -401,11 +401,11 @@ impl Span {
             if is_wide(e) {
                 let dv = through_norm_of(&df, &kept.new.f, kept.rms_v);
                 df = dv.iter().zip(&kept.turn).map(|(dv, t)| dv * (1.0 + t)).collect();
-                for i in 0..e {
-                    let dq = dv[i] * kept.n[i] * (1.0 - kept.turn[i] * kept.turn[i]);
-                    for j in 0..e {
+                for (i, dv) in dv.iter().enumerate() {
+                    let dq = dv * kept.n[i] * (1.0 - kept.turn[i] * kept.turn[i]);
+                    for (j, df) in df.iter_mut().enumerate() {
                         let at = (3 * e + i) * e + j;
-                        df[j] += self.p[at] * dq;
+                        *df += self.p[at] * dq;
                         all.p[at] += kept.n[j] * dq;
                     }
                 }

@@ -23,16 +23,16 @@ def towards_zero(x, d):
 
 
 def ssm_bytes(e, contexts, log_rows, span, checked):
+    heads, blocks, ends, kept, scales = (2, 4, 3, 9, 12) if checked else (1, 3, 2, 7, 8)
     return (
-        256 * (2 * e + 4)
+        heads * 256 * (2 * e + 4)
         + 2 * e
         + 2 * e
         + (32 * contexts + 4 if checked else 0)
-        + 2 * 6 * e * e
-        + 12 * e
-        + 4 * e * span
-        + 4 * e * span
-        + span * (14 * e + 8 + 4 * (contexts + 1) + (4 * contexts if checked else 0))
+        + 2 * 2 * blocks * e * e
+        + 4 * blocks * e
+        + 2 * 2 * ends * e * span
+        + span * (2 * kept * e + scales + 4 * (contexts + 1) + (4 * contexts if checked else 0))
         + 256 * (6 * e + 4)
         + ((2 * e + (6 if checked else 4)) << log_rows)
     )
@@ -59,6 +59,15 @@ def sum5(x, z):
         for lane in (0, 2, 4, 6):
             total += (sum(group[lane::8]) + sum(group[lane + 1 :: 8])) >> 5
     return total
+
+
+def sum16(x, z):
+    products = list(map(mul, x, z))
+    return sum(sum(products[start : start + 16]) >> 5 for start in range(0, len(products), 16))
+
+
+def times_power(x, up):
+    return clamp(x << up if up >= 0 else x >> -up, -(1 << 29), 1 << 29)
 
 
 # 14. Sigmoid
@@ -144,6 +153,23 @@ class Node:
         self.w, self.b, self.n = w, b, n
 
 
+def rms_norm(y, floor):
+    """The normalised, with inv and shift."""
+    shift = bits([floor] + y) - 13
+    y = [v >> shift for v in y]
+    m = sum_pairs(y, y, 1) // (len(y) // 2) + (floor >> shift) ** 2
+    inv = (1 << 27) // (4 * isqrt(16 * m))
+    return [(v * inv) >> 13 for v in y], inv, shift
+
+
+def through_norm(df, f, inv):
+    """z, and down."""
+    down = max(0, bits(df) - 13)
+    df = [d >> down for d in df]
+    mean = towards_zero(sum_pairs(df, f, 0), len(f)) >> 10
+    return [sat16(d - ((v * mean + 512) >> 10)) * inv for d, v in zip(df, f)], down
+
+
 class Step:
     """What the backward pass needs of a byte."""
 
@@ -158,12 +184,14 @@ class StateSpace:
         self.trust = [[4096] * 16 for _ in range(contexts)]  # by class
         self.trust_square = (0, 0)
         self.nodes = [Node([0] * e) for _ in range(256)]
+        self.ahead = [Node([0] * e) for _ in range(256)]
         self.h = [0] * e
         self.f = [0] * e
-        # Of P_a, for f'; of P_o, for x and f'.
+        # Of P_a, for f'; of P_o, for x and f'; of P_v, for n.
         self.p_a = [[0] * e for _ in range(e)]
         self.p_o = [[0] * (2 * e) for _ in range(e)]
-        self.squares = [(0, 0)] * (3 * e)  # of the rows of P_a, of the half rows of P_o
+        self.p_v = [[0] * e for _ in range(e)]
+        self.squares = [(0, 0)] * (4 * e)  # of the rows of P_a and P_v, of the half rows of P_o
         self.byte_rows = self.first_byte_rows()
         self.rows = Table(lambda _: Vector([0] * e))
         self.steps = []  # those ended within the span
@@ -221,8 +249,13 @@ class StateSpace:
         step.q = [clamp((v + 4) >> 3, -4095, 4095) for v in x]
         step.q += [clamp((v + 1) >> 1, -4095, 4095) for v in self.f]
         for i in range(e):
-            u[i] = sat16(u[i] + (sum5(self.p_a[i], step.q[e:]) >> 6))
-            u[2 * e + i] = sat16(u[2 * e + i] + (sum5(self.p_o[i], step.q) >> 6))
+            if self.checked:
+                of_a = sum16(self.p_a[i], step.q[e:])
+                of_o = sum16(self.p_o[i][:e], step.q[:e]) + sum16(self.p_o[i][e:], step.q[e:])
+            else:
+                of_a, of_o = sum5(self.p_a[i], step.q[e:]), sum5(self.p_o[i], step.q)
+            u[i] = sat16(u[i] + (of_a >> 6))
+            u[2 * e + i] = sat16(u[2 * e + i] + (of_o >> 6))
 
         step.g, step.a, step.k_a, step.k_c, step.k_o, y = [], [], [], [], [], []
         after = []
@@ -243,31 +276,65 @@ class StateSpace:
             step.k_o.append(clamp(k_o, -32767, 32767))
         self.h = after
 
-        # RMS norm
-        step.shift = shift = bits([1 << 19] + y) - 13
-        y = [v >> shift for v in y]
-        m = sum_pairs(y, y, 1) // (e // 2) + ((1 << 19) >> shift) ** 2
-        step.inv = (1 << 27) // (4 * isqrt(16 * m))
-        self.f = step.f = [(v * step.inv) >> 13 for v in y]
-        step.nodes, step.errors = [], []
+        step.n, step.inv, step.shift = rms_norm(y, 1 << 19)
+        step.f = step.n
+        if self.checked:
+            step.q_n = [clamp((v + 1) >> 1, -4095, 4095) for v in step.n]
+            step.t = [
+                2 * sigmoid(sat16(2 * sat16(sum16(row, step.q_n) >> 6))) - 32768
+                for row in self.p_v
+            ]
+            v = [32768 * n + n * t for n, t in zip(step.n, step.t)]
+            step.f, step.inv_v, step.shift_v = rms_norm(v, 1 << 17)
+        self.f = step.f
+        step.nodes, step.errors, step.bits = [], [], []
+
+    def logit(self, node, f):
+        return clamp((sum_pairs(node.w, f, 1) >> (9 + self.finer)) + node.b, -49151, 49151)
 
     def predict(self, c0):
         """The two inputs of the weight sets."""
         self.node = node = self.nodes[c0]
-        x = clamp((sum_pairs(node.w, self.f, 1) >> (9 + self.finer)) + node.b, -49151, 49151)
+        x = self.logit(node, self.f)
         self.probability = squash(x)
         return [x >> 4, (self.probability - 32768) >> 6]
 
     def bit(self, bit, coded):
         self.step.nodes.append(self.node)
+        self.step.bits.append(bit)
         self.step.errors.append(65536 * bit - ((self.probability + coded) >> 1))
 
     def end_byte(self):
-        e, step = self.e, self.step
-        f = step.f
+        step = self.step
+        self.keep_gradient(step, self.learn_path(step.nodes, step.errors, step.f))
+        missed = sum(map(abs, step.errors))
+        step.quiet = missed < 100
+        if self.checked and missed >= 6000 and self.steps:
+            # What the features of the byte before say of this one.
+            before, nodes, errors, c0 = self.steps[-1], [], [], 1
+            for bit in step.bits:
+                nodes.append(self.ahead[c0])
+                errors.append(65536 * bit - squash(self.logit(nodes[-1], before.f)))
+                c0 = 2 * c0 + bit
+            more = self.learn_path(nodes, errors, before.f)
+            df = [(d << before.down) + 13 * (v >> 6) for d, v in zip(before.df, more)]
+            self.keep_gradient(before, df)
+        self.age = min(self.age + 1, 640)
+        self.steps.append(step)
+        if len(self.steps) == self.span:
+            self.end_span()
+            self.steps = []
+
+    def keep_gradient(self, step, df):
+        step.down = max(0, bits(df) - 14)
+        step.df = [d >> step.down for d in df]
+
+    def learn_path(self, nodes, errors, f):
+        """Moves the nodes of a byte, and gives the gradient in f."""
+        e = self.e
         df = [0] * e
         sizes = []
-        for node, error in zip(step.nodes, step.errors):
+        for node, error in zip(nodes, errors):
             rate = ((33554 // e) * 36000) // (3000 + node.n)
             node.n = min(node.n + 1, 33000)
             size = clamp(((error >> 2) * rate) >> (14 - self.finer), -32767, 32767)
@@ -275,8 +342,8 @@ class StateSpace:
             sizes.append(size)
         for i in range(0, 8, 2):
             self.noise = noise_after(self.noise)
-            pair = step.nodes[i : i + 2]
-            half = [max(error >> 1, -32767) for error in step.errors[i : i + 2]]
+            pair = nodes[i : i + 2]
+            half = [max(error >> 1, -32767) for error in errors[i : i + 2]]
             df = [
                 d + ((w0 * half[0] + w1 * half[1]) >> (3 + self.finer))
                 for d, w0, w1 in zip(df, pair[0].w, pair[1].w)
@@ -287,14 +354,7 @@ class StateSpace:
                     sat16(w + ((f[j] * size + self.dither(j, v)) >> 16))
                     for j, w in enumerate(pair[v].w)
                 ]
-        step.down = max(0, bits(df) - 14)
-        step.df = [d >> step.down for d in df]
-        step.quiet = sum(map(abs, step.errors)) < 100
-        self.age = min(self.age + 1, 640)
-        self.steps.append(step)
-        if len(self.steps) == self.span:
-            self.end_span()
-            self.steps = []
+        return df
 
     def dither(self, i, v):
         return ((self.noise >> 16) + self.DITHER[i % 8] + 27197 * (2 * (i // 8) + v)) & 0xFFFF
@@ -304,7 +364,7 @@ class StateSpace:
     def end_span(self):
         e = self.e
         of_a, of_o = list(zip(*self.p_a)), list(zip(*self.p_o))
-        columns = of_o[:e], [a + o for a, o in zip(of_a, of_o[e:])]
+        columns = of_a, of_o[:e], of_o[e:], list(zip(*self.p_v))
         carry, back = [0] * e, [0] * e
         for step in reversed(self.steps):
             carry, back = self.backwards(step, carry, back, columns)
@@ -316,10 +376,10 @@ class StateSpace:
     def backwards(self, step, carry, back, columns):
         e = self.e
         df = [(d << step.down) + b for d, b in zip(step.df, back)]
-        down = max(0, bits(df) - 13)
-        df = [d >> down for d in df]
-        mean = towards_zero(sum_pairs(df, step.f, 0), e) >> 10
-        z = [sat16(d - ((f * mean + 512) >> 10)) * step.inv for d, f in zip(df, step.f)]
+        of_a, of_x, of_f, of_v = columns
+        if self.checked:
+            df = self.through_gate(step, df, of_v)
+        z, down = through_norm(df, step.n, step.inv)
         up = down - 2 - step.shift
         down = clamp(bits(z) + up - 14, 0, 12)
         r = down - up
@@ -348,14 +408,15 @@ class StateSpace:
         step.du = du = [(d + ((1 << narrow) >> 1)) >> narrow for d in du]
         step.exponent = x = common + narrow
         quarter = [d >> 2 for d in du]
-        for_x, for_f = columns
-        t = [sum5(column, quarter[2 * e :]) for column in for_x]
-        dx = [du[e + i] + (t[i] >> 7) for i in range(e)]
-        t = [sum5(column, quarter[:e] + quarter[2 * e :]) for column in for_f]
-        back = [
-            clamp(v << (x - 16) if x >= 16 else v >> (16 - x), -(1 << 29), 1 << 29)
-            for v in t
-        ]
+        q_a, q_o = quarter[:e], quarter[2 * e :]
+        if self.checked:
+            t_x = [sum16(column, q_o) for column in of_x]
+            t_f = [sum16(a, q_a) + sum16(o, q_o) for a, o in zip(of_a, of_f)]
+        else:
+            t_x = [sum5(column, q_o) for column in of_x]
+            t_f = [sum5(a + o, q_a + q_o) for a, o in zip(of_a, of_f)]
+        dx = [du[e + i] + (t_x[i] >> 7) for i in range(e)]
+        back = [times_power(v, x - 16) for v in t_f]
 
         # Rows
         m = sum(sum_pairs(part, part, 7) for part in (du[:e], du[e : 2 * e], du[2 * e :]))
@@ -368,6 +429,28 @@ class StateSpace:
         for row in step.rows:
             row.move(dx, x + narrow, m, self.age)
         return carry, back
+
+    def through_gate(self, step, df, of_v):
+        """The gradient of n, from that of f."""
+        z, down = through_norm(df, step.f, step.inv_v)
+        narrow = max(0, bits(z) - 14)
+        x = max(narrow + down + 17 - step.shift_v, 0)
+        dv = [v >> narrow for v in z]
+        dn = [times_power(32768 * d + d * t, x - 30) for d, t in zip(dv, step.t)]
+        if step.quiet:
+            step.dq, step.x_q = [0] * self.e, 0
+            return dn
+        dq = [
+            d * ((32768 * n - n * ((t * t) >> 15)) >> 15) for d, n, t in zip(dv, step.n, step.t)
+        ]
+        narrow = max(0, bits(dq) - 14)
+        step.dq = [d >> narrow for d in dq]
+        step.x_q = x = x + narrow
+        quarter = [d >> 2 for d in step.dq]
+        return [
+            clamp(d + times_power(sum16(column, quarter), x - 32), -(1 << 29), 1 << 29)
+            for d, column in zip(dn, of_v)
+        ]
 
     def move_trust(self):
         steps = [step for step in self.steps if not step.quiet]
@@ -392,21 +475,30 @@ class StateSpace:
 
     def move_projections(self):
         e = self.e
-        largest = max(step.exponent for step in self.steps)
-        dus = []
-        for step in self.steps:
-            d = min(largest - step.exponent, 15)
-            dus.append([(v + ((1 << d) >> 1)) >> d for v in step.du])
+        def aligned(gradients):
+            """All (vector, exponent) of the span to the largest exponent, over the span."""
+            largest = max(x for _, x in gradients)
+            vectors = []
+            for vector, x in gradients:
+                d = min(largest - x, 15)
+                vectors.append([(v + ((1 << d) >> 1)) >> d for v in vector])
+            return list(zip(*vectors)), largest
+
+        dus, largest = aligned([(step.du, step.exponent) for step in self.steps])
         first = 6442451 if e <= 16 else 3221225
         rate = min(300 * (first // 10) // isqrt(100 + min(self.spans, 1 << 24)), first)
         inputs = list(zip(*[step.q for step in self.steps]))  # over the span, for each j
-        dus = list(zip(*dus))
         for i in range(e):
             self.move_part(i, self.p_a[i], 0, dus[i], inputs[e:], largest, rate)
         for i in range(e):
             for half, q in enumerate((inputs[:e], inputs[e:])):
                 part, du = e + 2 * i + half, dus[2 * e + i]
                 self.move_part(part, self.p_o[i], half * e, du, q, largest, rate)
+        if self.checked:
+            inputs = list(zip(*[step.q_n for step in self.steps]))
+            dqs, largest = aligned([(step.dq, step.x_q) for step in self.steps])
+            for i in range(e):
+                self.move_part(3 * e + i, self.p_v[i], 0, dqs[i], inputs, largest, rate)
 
     def normalised(self, v, m, x, rate):
         """The mean square v moved, and the factor k, None for a gradient of 0."""
