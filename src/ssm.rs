@@ -20,8 +20,9 @@
 //!
 //! The head `W` learns after each byte, the rest after each span of bytes by
 //! truncated backpropagation through time (`train`). A wide model has a second head, which
-//! predicts the byte after that from the same features. Nobody asks it; what it learns
-//! makes better features (multi-token prediction: Gloeckle et al., 2024).
+//! predicts the byte after the next one from the same features. Nobody asks it: it is there
+//! for its gradient, which makes better features (multi-token prediction: Gloeckle et al.,
+//! 2024).
 //!
 //! All of it is integer arithmetic that cannot overflow; formats are named where a value
 //! is made.
@@ -166,8 +167,8 @@ impl Shape {
         self.blocks() * self.width * self.width * 2
     }
 
-    /// Bytes of the projections: as rows and as columns, and the mean squares of their
-    /// gradients.
+    /// Bytes of the projections: for the way on and for the way back, as rows and as columns
+    /// or as [`product`] takes them, and the mean squares of their gradients.
     const fn projections(&self) -> usize {
         2 * self.weights() + self.blocks() * self.width * 4
     }
