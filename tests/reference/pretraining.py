@@ -36,7 +36,7 @@ def limit_counts(model):
         entries[:] = [entry & ~1023 | min(entry & 1023, 30) for entry in entries]
     rows = [row for mixer in model.sets + model.finals for row in mixer.rows.values()]
     limit(rows + [model.gate.row], 300)
-    limit(model.ssm.nodes, 1000)
+    limit(model.ssm.nodes + model.ssm.ahead, 1000)
     limit(model.ssm.byte_rows + list(model.ssm.rows.values()), 50)
 
 
