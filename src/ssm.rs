@@ -108,7 +108,7 @@ pub(crate) const fn is_wide(width: usize) -> bool {
 /// Size of a model.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    /// Channels, a multiple of [`LANES`] up to 128.
+    /// Channels, a multiple of [`LANES`] up to 128, of twice that in a wide model.
     pub(crate) width: usize,
     /// Rows that all contexts but the last byte share, an even number where they have checks.
     pub(crate) rows: usize,
@@ -319,7 +319,7 @@ impl Ssm {
     /// Picks the rows of the step: `byte` is the last one, `hashes` are the
     /// contexts. The rows are touched, so that the cache misses overlap with
     /// each other and with what the caller does before [`Self::start_byte`]. Where rows
-    /// have checks, a context has one of a pair.
+    /// have checks, a context has one of a pair, which only these tell.
     #[inline]
     pub(crate) fn pick(&mut self, shape: &Shape, byte: u8, hashes: &[u32], memory: &mut [u8]) {
         let parts = parts(shape, memory);

@@ -187,37 +187,22 @@ const NARROW: usize = 8;
 
 /// Adds the products of a table and a vector of 13 bits to `sums`, over 2^5. For each two
 /// inputs the table has a pair of weights for each output, so that no sum has to go across
-/// lanes. A group of 16 inputs has room in 32 bits, as for [`narrow_dot`].
+/// lanes. `E` is a multiple of [`GROUP`].
 #[inline(always)]
 pub(super) fn product<const E: usize>(table: &[u8], input: &[i16; E], sums: &mut [i32; E]) {
-    match E % 32 {
-        0 => product_by::<E, 32>(table, input, sums),
-        16 => product_by::<E, 16>(table, input, sums),
-        _ => product_by::<E, LANES>(table, input, sums),
-    }
-}
-
-/// [`product`], so many sums at a time: as many as stay in registers.
-#[inline(always)]
-fn product_by<const E: usize, const BLOCK: usize>(
-    table: &[u8],
-    input: &[i16; E],
-    sums: &mut [i32; E],
-) {
-    let groups = table.chunks(E * 2 * GROUP).zip(input.chunks(GROUP));
-    for (table, input) in groups {
-        for (block, sums) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
-            let mut lanes = [i32x4::ZERO; 8];
-            let lanes = &mut lanes[..BLOCK / 4];
+    for (table, input) in table.chunks(E * 2 * GROUP).zip(input.chunks(GROUP)) {
+        // As many sums at a time as inputs: they stay in registers.
+        for (block, sums) in sums.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+            let mut lanes = [i32x4::ZERO; GROUP / 4];
             let rows = table.chunks_exact(E * 4).zip(input.as_chunks::<2>().0);
             for (row, &[a, b]) in rows {
-                let row = &row.as_chunks::<CHUNK>().0[block * BLOCK / 4..][..BLOCK / 4];
+                let row = &row.as_chunks::<CHUNK>().0[block * GROUP / 4..][..GROUP / 4];
                 let pair = i16x8::new([a, b, a, b, a, b, a, b]);
                 for (lane, weights) in lanes.iter_mut().zip(row) {
                     *lane += load(weights).dot(pair);
                 }
             }
-            for (sums, lane) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+            for (sums, lane) in sums.as_chunks_mut::<4>().0.iter_mut().zip(&lanes) {
                 let lane: i32x4 = *lane >> 5;
                 *sums = (i32x4::new(*sums) + lane).to_array();
             }
@@ -225,5 +210,5 @@ fn product_by<const E: usize, const BLOCK: usize>(
     }
 }
 
-/// Inputs of [`product`] whose sum has room: 16 * 2^15 * 2^12 = 2^31.
+/// Inputs whose products have room in 32 bits: 16 * 2^15 * 2^12 = 2^31, as for [`NARROW`].
 const GROUP: usize = 16;

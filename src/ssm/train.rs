@@ -176,8 +176,8 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
 }
 
 /// The gradient before an RMS norm whose result is `f`: `(df - f mean(df f)) / rms`, df in
-/// Q24. It has an exponent of the last number given, less the one in `scales`; the other is
-/// the disjunction of all magnitudes.
+/// Q24. Then the disjunction of its magnitudes, and how many digits of df were left out.
+/// `scales` is what [`super::norm`] has left.
 #[inline(always)]
 fn through_norm<const E: usize>(
     df: &[i32; E],
@@ -356,9 +356,9 @@ fn step_size(
     Some(factor(k, exponent, moved.exponent))
 }
 
-/// Moves the projections along their gradient over the span.
-pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
-    // All gradients to the largest exponent.
+/// Takes the gradients of the projections over the span, those of u and of P_v n, to the
+/// largest exponent of each kind, and returns these.
+fn align<const E: usize>(shape: &Shape, parts: &mut Parts) -> [u32; 2] {
     let stride = ends(E) * E * 4;
     let mut largest = [0; 2];
     let of_u_and_v = [0..E * 8, E * 8..stride];
@@ -386,7 +386,13 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
             }
         }
     }
+    largest
+}
 
+/// Moves the projections along their gradient over the span.
+pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Parts) {
+    let largest = align::<E>(shape, parts);
+    let stride = ends(E) * E * 4;
     let rate = PROJECTION_RATE >> u32::from(is_wide(E));
     let rate = (rate / 10 * 300 / (100 + spans.min(1 << 24)).isqrt()).min(rate);
     let average = average(spans);
