@@ -8,10 +8,13 @@
 
 use crate::mixer::{self, row_bytes};
 use crate::plan::GATE_INPUTS;
-use crate::ssm::numbers::{dot, read};
+use crate::ssm::is_wide;
+use crate::ssm::numbers::{dot, move_row, read};
 
-/// 0.0024 in Q20.
+/// 0.0024 in Q20, and 0.0017 for wide models. Their steps would be lost in rounding to the
+/// nearest, so theirs is stochastic.
 const RATE: i64 = 2500;
+const RATE_WIDE: i64 = 1800;
 
 /// Bytes of the gate for features of `width`: the row `w`, then `V`, Q15.
 pub(crate) const fn bytes(width: usize) -> usize {
@@ -74,18 +77,23 @@ impl Gate {
         }
     }
 
-    /// Learns from the byte whose features were `f`.
+    /// Learns from the byte whose features were `f`; `noise` is for the rounding.
     pub(crate) fn end_byte<const E: usize>(
         &mut self,
         memory: &mut [u8],
         f: &[i16; E],
         used: usize,
+        noise: &mut u32,
     ) {
-        let rate = RATE / E as i64;
+        let rate = if is_wide(E) { RATE_WIDE } else { RATE } / E as i64;
         let rows = memory[row_bytes(GATE_INPUTS)..].chunks_exact_mut(E * 2);
         for (sum, row) in self.sums[..used].iter_mut().zip(rows) {
             let step = ((i64::from(*sum) * rate) >> 21).clamp(-32767, 32767); // Q21
-            mixer::train(row, f, E, step as i16);
+            if is_wide(E) {
+                move_row(row, f, step as i16, noise);
+            } else {
+                mixer::train(row, f, E, step as i16);
+            }
             *sum = 0;
         }
     }
@@ -94,6 +102,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ssm::WIDE;
     use std::vec;
     use std::vec::Vec;
 
@@ -135,7 +144,7 @@ mod tests {
                 right += u32::from(i >= 2000 && (x > 0) == bit);
                 gate.learn(&mut memory, if bit { 65536 } else { 0 }, GATE_INPUTS);
             }
-            gate.end_byte(&mut memory, &f, GATE_INPUTS);
+            gate.end_byte(&mut memory, &f, GATE_INPUTS, &mut 0);
         }
         assert!(right > 15_900, "{right} of 16000");
     }
@@ -164,6 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn steps_below_a_unit_add_up_in_wide_models() {
+        let mut memory = vec![0; bytes(WIDE)];
+        let mut gate = Gate::new(&mut memory, &[0; GATE_INPUTS]);
+        let f: [i16; WIDE] = core::array::from_fn(|i| 1024 * (1 - 2 * (i as i16 % 2)));
+        let mut noise = 1;
+        for _ in 0..4000 {
+            // A step of 8: an eighth of a unit of V.
+            gate.sums[0] = (8 << 21) / (RATE_WIDE as i32 / WIDE as i32) + 1;
+            gate.end_byte(&mut memory, &f, GATE_INPUTS, &mut noise);
+        }
+        let row = &memory[row_bytes(GATE_INPUTS)..][..WIDE * 2];
+        for (v, f) in read::<WIDE>(row).iter().zip(f) {
+            let expected = 4000.0 * f64::from(f) / 8192.0;
+            assert!((f64::from(*v) - expected).abs() < 60.0, "{v} for {expected}");
+        }
+    }
+
+    #[test]
     fn hostile_input_keeps_the_weights_bounded() {
         let (mut gate, mut memory) = fresh();
         let f = [4096; WIDTH];
@@ -178,7 +205,7 @@ mod tests {
                 );
                 gate.learn(&mut memory, if x > 0 { 0 } else { 65536 }, GATE_INPUTS);
             }
-            gate.end_byte(&mut memory, &f, GATE_INPUTS);
+            gate.end_byte(&mut memory, &f, GATE_INPUTS, &mut 0);
         }
         // What the features add never wraps.
         assert!(gate.added.iter().all(|&added| added > i16::MIN));

@@ -28,6 +28,11 @@ mod frame;
 mod gate;
 #[cfg(feature = "std")]
 pub mod io;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod kernels;
+#[cfg(not(feature = "std"))]
+mod kernels;
 mod level;
 mod logistic;
 mod matching;

@@ -728,14 +728,14 @@ pub(crate) const LEVELS: [Plan; 10] = {
             }),
         },
         with_ssm(coarse(rich(FULL.split_at(21).0, 20, &[8, 11, 11])), SOME_ROWS, 16, 1 << 14),
-        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), ALL_ROWS, 48, 1 << 15),
+        with_ssm(swift(rich(FULL.split_at(19).0, 22, &[8, 11, 12])), ALL_ROWS, ssm::WIDE, 1 << 15),
         with_ssm(
             with_runs(swift(rich(FULL.split_at(23).0, 24, &[8, 11, 12])), 6),
             ALL_ROWS,
-            48,
-            1 << 18,
+            ssm::WIDE,
+            1 << 17,
         ),
-        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 20),
-        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, 48, 1 << 22),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 20),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 22),
     ]
 };

@@ -395,7 +395,8 @@ impl<
             if let (Some(plan), [model]) = (&Self::PLAN.ssm, &mut self.recurrent[..]) {
                 let tables = Self::tables(memory);
                 let f = ssm::features::<E>(&plan.shape(), tables.ssm);
-                model.gate.end_byte(tables.gate, &f, Self::GATE_USED);
+                let noise = &mut model.ssm.noise;
+                model.gate.end_byte(tables.gate, &f, Self::GATE_USED, noise);
                 model.ssm.end_byte::<E>(&plan.shape(), byte, tables.ssm);
             }
             if R > 0 {

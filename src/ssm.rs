@@ -32,13 +32,14 @@ pub(crate) mod numbers;
 mod tests;
 mod train;
 
+use crate::kernels::{embed, product};
 use crate::logistic::{STRETCH_MAX, squash};
 use crate::ngram::PHI;
 use numbers::{
-    bits, dot, load, load_pairs, magnitude, narrow_dot, product, read, sigmoid, store, store_pairs,
-    write,
+    LATER, bits, dot, load, load_pairs, magnitude, moved, narrow_dot, next_noise, read, sigmoid,
+    store, store_pairs, write,
 };
-use wide::{i16x8, i32x4, i32x8, u16x8};
+use wide::{i16x8, i32x4, i32x8};
 
 /// Lanes of a vector; widths are multiples of it.
 pub(crate) const LANES: usize = 8;
@@ -99,11 +100,14 @@ const ROW_BITS: u32 = 28;
 /// Whether a model of this width is a wide one, of the levels with memory for many rows. In
 /// it a row belongs to one context at a time, which its check tells, and the rows are trusted
 /// by their visits; where many contexts have to share few rows, these would be emptied all
-/// the time. Its head has one digit more, its projections move at half the rate, its features
+/// the time. Its head has two digits more, its projections move at half the rate, its features
 /// are gated by themselves, and it has a second head.
 pub(crate) const fn is_wide(width: usize) -> bool {
     width > 16
 }
+
+/// Channels of the wide models.
+pub const WIDE: usize = 64;
 
 /// Size of a model.
 #[derive(Clone, Copy)]
@@ -256,7 +260,7 @@ pub(crate) struct Ssm {
     /// Spans learned.
     spans: u32,
     /// Source of the stochastic rounding.
-    noise: u32,
+    pub(crate) noise: u32,
 }
 
 /// The features of the current byte, Q10.
@@ -574,8 +578,7 @@ fn learn_path<const E: usize>(
                 (weights.as_chunks_mut::<CHUNK>().0, step)
             })
         };
-        *noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let mut dither = u16x8::new(DITHER) + u16x8::splat((*noise >> 16) as u16);
+        let mut dither = next_noise(noise);
         let f = f.as_chunks::<LANES>().0;
         let df = df.as_chunks_mut::<LANES>().0;
         for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
@@ -589,9 +592,9 @@ fn learn_path<const E: usize>(
             }
             let f = i16x8::new(*f);
             store(w0, moved(a, f, step0, dither).to_array());
-            dither += u16x8::splat(0x6A3D);
+            dither += LATER;
             store(w1, moved(b, f, step1, dither).to_array());
-            dither += u16x8::splat(0x6A3D);
+            dither += LATER;
         }
     }
     df
@@ -673,23 +676,17 @@ fn trusted<const E: usize>(
     rows: &[u8],
 ) -> [i16; E] {
     let trust = trust.as_chunks::<2>().0;
-    let row = |index| rows[row_at(shape, index)..][..E * 2].as_chunks::<CHUNK>().0;
-    let mut sums = [0i32; E]; // Q20
+    let row = |index| &rows[row_at(shape, index)..][..E * 2];
+    let mut sums = [0; E]; // Q20
     for (number, pair) in indices.chunks(2).enumerate() {
-        let mut weights = [i16x8::ZERO; 2];
+        let mut weights = [0; 2];
         for (i, (weight, index)) in weights.iter_mut().zip(pair).enumerate() {
-            let bytes = trust[trust_at(2 * number + i, index)];
-            *weight = i16x8::splat(i16::from_le_bytes(bytes));
+            *weight = i16::from_le_bytes(trust[trust_at(2 * number + i, index)]);
         }
         // An odd one is its own partner, of no weight.
         let (first, second) = (row(&pair[0]), row(&pair[pair.len() - 1]));
-        let sums = sums.as_chunks_mut::<LANES>().0.iter_mut();
-        for ((sums, a), b) in sums.zip(first).zip(second) {
-            // A pair is at most 2^30, so that all of them fit.
-            let pair = load(a).widening_mul(weights[0]) + load(b).widening_mul(weights[1]);
-            let pair: i32x8 = pair >> 4;
-            *sums = (i32x8::new(*sums) + pair).to_array();
-        }
+        // A pair is at most 2^30, so that all of them fit.
+        embed(first, second, weights, &mut sums);
     }
     sums.map(|sum| ((sum + 128) >> 8).clamp(-32768, 32767) as i16)
 }
@@ -728,9 +725,9 @@ fn find_row(pair: &mut [u8], check: u16) -> (u32, u32) {
 }
 
 /// Digits of the weights of the head beyond Q12. What moves a weight falls with the width;
-/// wide models need one more, lest the stochastic rounding drown it.
+/// wide models need two more, lest the stochastic rounding drown it.
 const fn finer(width: usize) -> u32 {
-    is_wide(width) as u32
+    if is_wide(width) { 2 } else { 0 }
 }
 
 /// Notes a visit to a node of the head, moves its bias, and returns the step of
@@ -745,18 +742,6 @@ fn move_bias(rest: &mut [u8], error: i32, width: usize) -> i16 {
     let bias = bias + (((step >> finer(width)) * 1024 + 32768) >> 16);
     rest[..2].copy_from_slice(&(bias.clamp(-32768, 32767) as i16).to_le_bytes());
     step as i16
-}
-
-/// `w + (f * step + noise) / 2^16`, rounded down: stochastic rounding.
-#[inline(always)]
-fn moved(w: i16x8, f: i16x8, step: i16, noise: u16x8) -> i16x8 {
-    let step = i16x8::splat(step);
-    // The carry of the low halves: where their sum is less than a part.
-    let sign = i16x8::splat(i16::MIN);
-    let low: i16x8 = f * step;
-    let noise = i16x8::new(noise.to_array().map(|x| x as i16));
-    let carry = ((low + noise) ^ sign).simd_lt(low ^ sign);
-    w.saturating_add(f.mul_keep_high(step) - carry)
 }
 
 /// Puts a vector into the even or odd places of `pairs`.
@@ -795,5 +780,3 @@ const ONE: i32 = 1 << 15;
 const HALF: i16 = 1 << 14;
 /// The rms of y is never below this, Q27.
 const FLOOR: i32 = 1 << 19;
-/// Spreads the noise over the lanes, multiples of 2^16 / golden ratio.
-const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377];

@@ -1,11 +1,13 @@
 //! Directories, lists for programs, benchmarks, tar, terminals.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 #[path = "common/place.rs"]
 mod place;
 use place::{Place, STATESMIX, sample, text};
+use statesmix::Level;
 
 #[test]
 fn directories() {
@@ -190,4 +192,25 @@ fn explain() {
     assert_eq!(place.get("b"), page);
     assert!(text(&place.pipe(&["-2", "--explain"], b"abc")).contains("3 bytes"));
     place.fails(1, &["--explain", "--rm", "a"], &["--rm"]);
+}
+
+/// The command may have inner loops of its own for the processor; the library has not.
+#[test]
+fn codes_as_the_library_does() {
+    let place = Place::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for name in ["code", "records"] {
+        let content = fs::read(golden.join(name).with_extension("content")).unwrap();
+        place.put(name, &content);
+        for level in [6, 7] {
+            let frames = golden.join(format!("{name}-{level}.smx"));
+            let decoded = place.ok(&["-dc", frames.to_str().unwrap()]);
+            assert!(decoded == content.repeat(4), "{name} {level}");
+            let frame = place.ok(&["-c", &format!("-{level}"), name]);
+            assert!(
+                statesmix::decompress(&frame, Level::MAX).unwrap() == content,
+                "{name} {level}"
+            );
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! with an exponent, the logistic function.
 
 use super::{CHUNK, LANES};
-use wide::{i16x8, i32x4, i32x8};
+use wide::{i16x8, i32x4, i32x8, u16x8};
 
 #[inline(always)]
 pub(super) fn load(bytes: &[u8; CHUNK]) -> i16x8 {
@@ -161,6 +161,40 @@ pub(super) fn sigmoid<const E: usize>(u: [i16; E]) -> [i16; E] {
     places.map(|place| SIGMOID[place as usize & 2047])
 }
 
+/// `w + (f * step + noise) / 2^16`, rounded down: stochastic rounding.
+#[inline(always)]
+pub(super) fn moved(w: i16x8, f: i16x8, step: i16, noise: u16x8) -> i16x8 {
+    let step = i16x8::splat(step);
+    // The carry of the low halves: where their sum is less than a part.
+    let sign = i16x8::splat(i16::MIN);
+    let low: i16x8 = f * step;
+    let noise = i16x8::new(noise.to_array().map(|x| x as i16));
+    let carry = ((low + noise) ^ sign).simd_lt(low ^ sign);
+    w.saturating_add(f.mul_keep_high(step) - carry)
+}
+
+/// Noise for a vector of weights, from a congruential generator.
+#[inline(always)]
+pub(super) fn next_noise(noise: &mut u32) -> u16x8 {
+    *noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    u16x8::new(DITHER) + u16x8::splat((*noise >> 16) as u16)
+}
+
+/// Spreads the noise over the lanes, multiples of 2^16 / golden ratio.
+const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377];
+/// To be added to the noise of a vector for that of the next one.
+pub(super) const LATER: u16x8 = u16x8::new([0x6A3D; LANES]);
+
+/// Moves the weights of a row along `f` by `step`, with stochastic rounding.
+#[inline(always)]
+pub(crate) fn move_row<const E: usize>(row: &mut [u8], f: &[i16; E], step: i16, noise: &mut u32) {
+    let mut dither = next_noise(noise);
+    for (w, f) in row.as_chunks_mut().0.iter_mut().zip(f.as_chunks::<LANES>().0) {
+        store(w, moved(load(w), i16x8::new(*f), step, dither).to_array());
+        dither += LATER;
+    }
+}
+
 /// Sum of the products of the vectors of 16 bits in `a` and those of 13 in
 /// `b`, over 2^`SHIFT`.
 ///
@@ -189,7 +223,7 @@ const NARROW: usize = 8;
 /// inputs the table has a pair of weights for each output, so that no sum has to go across
 /// lanes. `E` is a multiple of [`GROUP`].
 #[inline(always)]
-pub(super) fn product<const E: usize>(table: &[u8], input: &[i16; E], sums: &mut [i32; E]) {
+pub(crate) fn product<const E: usize>(table: &[u8], input: &[i16; E], sums: &mut [i32; E]) {
     for (table, input) in table.chunks(E * 2 * GROUP).zip(input.chunks(GROUP)) {
         // As many sums at a time as inputs: they stay in registers.
         for (block, sums) in sums.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
@@ -207,6 +241,53 @@ pub(super) fn product<const E: usize>(table: &[u8], input: &[i16; E], sums: &mut
                 *sums = (i32x4::new(*sums) + lane).to_array();
             }
         }
+    }
+}
+
+/// Sums of input times gradient over the pairs of steps of a span, and the disjunction of
+/// their magnitudes. Each pair has `stride` bytes of `inputs`, those of `E` channels first, and
+/// of `gradients`, that of one output first.
+#[inline(always)]
+pub(crate) fn outer<const E: usize>(
+    inputs: &[u8],
+    gradients: &[u8],
+    stride: usize,
+    sums: &mut [i32; E],
+) -> i32 {
+    let mut or = i32x4::ZERO;
+    // Few enough sums at a time to stay in registers.
+    for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
+        let mut lanes = [i32x4::ZERO; BLOCK / 4];
+        let lanes = &mut lanes[..sums.len() / 4];
+        for (input, gradient) in inputs.chunks(stride).zip(gradients.chunks(stride)) {
+            let input = &input[block * BLOCK * 4..][..sums.len() * 4];
+            let [a, b, c, d] = *gradient.first_chunk().expect("a pair");
+            let (a, b) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
+            let gradient = i16x8::new([a, b, a, b, a, b, a, b]);
+            for (sum, input) in lanes.iter_mut().zip(input.as_chunks().0) {
+                *sum += load(input).dot(gradient);
+            }
+        }
+        for (sums, lanes) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+            *sums = lanes.to_array();
+            or |= *lanes ^ (*lanes >> 31);
+        }
+    }
+    or.to_array().iter().fold(0, |or, x| or | x)
+}
+
+/// Sums of [`outer`] taken at a time.
+const BLOCK: usize = 32;
+
+/// Adds two vectors in bytes, each times its weight, to `sums`, over 2^4.
+#[inline(always)]
+pub(crate) fn embed<const E: usize>(a: &[u8], b: &[u8], weights: [i16; 2], sums: &mut [i32; E]) {
+    let weights = weights.map(i16x8::splat);
+    let sums = sums.as_chunks_mut::<LANES>().0.iter_mut();
+    for ((sums, a), b) in sums.zip(a.as_chunks().0).zip(b.as_chunks().0) {
+        let pair = load(a).widening_mul(weights[0]) + load(b).widening_mul(weights[1]);
+        let pair: i32x8 = pair >> 4;
+        *sums = (i32x8::new(*sums) + pair).to_array();
     }
 }
 

@@ -3,13 +3,14 @@
 
 use super::numbers::{
     Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, narrow_dot,
-    product, read, store, store_pairs,
+    read, store, store_pairs,
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
     NORM_V, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
     scales, trust_at,
 };
+use crate::kernels::{outer, product};
 use wide::{i16x8, i32x4, i32x8};
 
 /// Backpropagation through the steps of the span, and the update of the rows.
@@ -402,28 +403,10 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     // The change of the weights of an output for a part of the inputs.
     let mut change = |i: usize, output: usize, part: usize| {
         let largest = largest[part / 2];
-        let mut sums = [0i32; E];
-        let mut or = i32x4::ZERO;
-        // Few enough sums at a time to stay in registers.
-        for (block, sums) in sums.chunks_mut(BLOCK).enumerate() {
-            let mut lanes = [i32x4::ZERO; BLOCK / 4];
-            let lanes = &mut lanes[..sums.len() / 4];
-            let inputs = parts.inputs.chunks_exact(stride);
-            for (input, gradient) in inputs.zip(parts.gradients.chunks_exact(stride)) {
-                let input = &input[(part * E + block * BLOCK) * 4..][..sums.len() * 4];
-                let [a, b, c, d] = *gradient[output * 4..].first_chunk().expect("a pair");
-                let (a, b) = (i16::from_le_bytes([a, b]), i16::from_le_bytes([c, d]));
-                let gradient = i16x8::new([a, b, a, b, a, b, a, b]);
-                for (sum, input) in lanes.iter_mut().zip(input.as_chunks().0) {
-                    *sum += load(input).dot(gradient);
-                }
-            }
-            for (sums, lanes) in sums.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
-                *sums = lanes.to_array();
-                or |= *lanes ^ (*lanes >> 31);
-            }
-        }
-        let narrow = bits(or.to_array().iter().fold(0, |or, x| or | x)).saturating_sub(15);
+        let inputs = &parts.inputs[part * E * 4..];
+        let mut sums = [0; E];
+        let or = outer(inputs, &parts.gradients[output * 4..], stride, &mut sums);
+        let narrow = bits(or).saturating_sub(15);
         let mut gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
@@ -487,8 +470,6 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     }
 }
 
-/// Sums of the gradient of the projections taken at a time.
-const BLOCK: usize = 32;
 /// 0.034 in Q12, times sqrt(10) * 2^17.
 const ROW_RATE: u32 = 57_750_000;
 pub(super) const MAX_VISITS: u32 = 3990;

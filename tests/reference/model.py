@@ -1203,7 +1203,7 @@ class Model:
         memory.c0, memory.k = 2 * memory.c0 + bit, memory.k + 1
         if memory.k == 8:
             if self.ssm:
-                self.gate.end_byte(self.ssm.f)
+                self.gate.end_byte(self.ssm)
                 self.ssm.end_byte()
             self.runs.follow(self.hashes, memory.c0 & 255)
             self.residuals.end_byte(memory.c0 & 255)

@@ -180,7 +180,7 @@ class StateSpace:
     def __init__(self, width, contexts, shared, span, checked):
         self.e, self.shared, self.span, self.checked = width, shared, span, checked
         e = width
-        self.finer = 1 if e > 16 else 0
+        self.finer = 2 if e > 16 else 0
         self.trust = [[4096] * 16 for _ in range(contexts)]  # by class
         self.trust_square = (0, 0)
         self.nodes = [Node([0] * e) for _ in range(256)]
@@ -357,7 +357,10 @@ class StateSpace:
         return df
 
     def dither(self, i, v):
-        return ((self.noise >> 16) + self.DITHER[i % 8] + 27197 * (2 * (i // 8) + v)) & 0xFFFF
+        return self.spread(i, 2 * (i // 8) + v)
+
+    def spread(self, i, vector):
+        return ((self.noise >> 16) + self.DITHER[i % 8] + 27197 * vector) & 0xFFFF
 
     # 14. End of a span
 
@@ -554,10 +557,16 @@ class Gate:
         self.sums = [total + (error >> 2) * s for total, s in zip(self.sums, self.s)]
         self.row.learn(self.s, bit, self.p)
 
-    def end_byte(self, f):
+    def end_byte(self, ssm):
+        rate = (1800 if self.e > 16 else 2500) // self.e
         for j, total in enumerate(self.sums):
-            step = clamp((total * (2500 // self.e)) >> 21, -32767, 32767)
+            step = clamp((total * rate) >> 21, -32767, 32767)
+            added = [32768] * self.e
+            if self.e > 16:
+                ssm.noise = noise_after(ssm.noise)
+                added = [ssm.spread(i, i // 8) for i in range(self.e)]
             self.vectors[j] = [
-                sat16(v + ((step * fi + 32768) >> 16)) for v, fi in zip(self.vectors[j], f)
+                sat16(v + ((step * fi + more) >> 16))
+                for v, fi, more in zip(self.vectors[j], ssm.f, added)
             ]
         self.sums = [0] * len(self.sums)

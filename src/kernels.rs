@@ -1,0 +1,89 @@
+//! The inner loops that most of the time goes to, and a place for better ones.
+//!
+//! The library has no `unsafe`, so it cannot use instructions that only some processors have.
+//! A program may: it asks the processor once, and hands over [`Kernels`] of its own. They
+//! make the same numbers, or the streams are lost; a program that installs any has to test
+//! them against [`PORTABLE`].
+
+pub use crate::ssm::WIDE;
+use crate::ssm::numbers;
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
+
+/// A vector of a wide model in bytes: its channels as little-endian numbers of 16 bits.
+pub type Vector = [u8; 2 * WIDE];
+
+/// The inner loops.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels {
+    /// Adds to each of the sums `2^-5` of the products of 16 inputs at a time, on 13 bits,
+    /// and its weights. The weights of two inputs for each output, then the next two:
+    /// `WIDE * WIDE` numbers of 16 bits.
+    pub product: fn(weights: &[u8], inputs: &[i16; WIDE], sums: &mut [i32; WIDE]),
+    /// Sums of input times gradient over pairs of steps. Each has a pair of numbers of 16
+    /// bits for each channel at the front of its `stride` bytes of `inputs`, and a pair for
+    /// one output likewise of `gradients`. Gives the disjunction of all `x ^ (x >> 31)`.
+    pub outer: fn(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut [i32; WIDE]) -> i32,
+    /// Adds `(a weights[0] + b weights[1]) >> 4` to the sums.
+    pub embed: fn(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut [i32; WIDE]),
+}
+
+/// Those of the library.
+#[cfg(feature = "std")]
+pub const PORTABLE: Kernels = Kernels {
+    product: numbers::product::<WIDE>,
+    outer: numbers::outer::<WIDE>,
+    embed: |a, b, weights, sums| numbers::embed(a, b, weights, sums),
+};
+
+#[cfg(feature = "std")]
+static INSTALLED: OnceLock<Kernels> = OnceLock::new();
+
+/// Has all models use these from now on. Whoever comes second is not heard.
+#[cfg(feature = "std")]
+pub fn install(kernels: Kernels) {
+    let _ = INSTALLED.set(kernels);
+}
+
+/// The same for a model of any width: what was installed is for [`WIDE`].
+#[inline(always)]
+pub(crate) fn product<const E: usize>(weights: &[u8], inputs: &[i16; E], sums: &mut [i32; E]) {
+    let same = (inputs.as_slice().try_into(), sums.as_mut_slice().try_into());
+    match (installed(), same) {
+        (Some(kernels), (Ok(inputs), Ok(sums))) => (kernels.product)(weights, inputs, sums),
+        _ => numbers::product(weights, inputs, sums),
+    }
+}
+
+/// See [`product`].
+#[inline(always)]
+pub(crate) fn outer<const E: usize>(
+    inputs: &[u8],
+    gradients: &[u8],
+    stride: usize,
+    sums: &mut [i32; E],
+) -> i32 {
+    match (installed(), sums.as_mut_slice().try_into()) {
+        (Some(kernels), Ok(sums)) => (kernels.outer)(inputs, gradients, stride, sums),
+        _ => numbers::outer(inputs, gradients, stride, sums),
+    }
+}
+
+/// See [`product`]; `a` and `b` have `E` channels at least.
+#[inline(always)]
+pub(crate) fn embed<const E: usize>(a: &[u8], b: &[u8], weights: [i16; 2], sums: &mut [i32; E]) {
+    let same = (a.first_chunk(), b.first_chunk(), sums.as_mut_slice().try_into());
+    match (installed(), same) {
+        (Some(kernels), (Some(a), Some(b), Ok(sums))) => (kernels.embed)(a, b, weights, sums),
+        _ => numbers::embed(a, b, weights, sums),
+    }
+}
+
+/// What was installed.
+#[inline(always)]
+pub(crate) fn installed() -> Option<&'static Kernels> {
+    #[cfg(feature = "std")]
+    return INSTALLED.get();
+    #[cfg(not(feature = "std"))]
+    None
+}
