@@ -735,7 +735,7 @@ pub(crate) const LEVELS: [Plan; 10] = {
             ssm::WIDE,
             1 << 17,
         ),
-        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 20),
-        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 22),
+        with_ssm(with_runs(deep(rich(FULL, 26, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 19),
+        with_ssm(with_runs(deep(rich(FULL, 28, &[8, 11, 12])), 19), ALL_ROWS, ssm::WIDE, 1 << 21),
     ]
 };

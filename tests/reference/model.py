@@ -197,10 +197,10 @@ LEVELS = [
     ("LEAN", "SMALL", "PAIR", [8, 10], 17, [(6, 6, 8, 4), LONG], 14, ("SOME", 16, 13, 32), 40,
      15569),
     ("RICH", "COARSE", "FOUR", [8, 11, 11], 20, THREE, 17, ("SOME", 16, 14, 32), 80, 61879),
-    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("ALL", 48, 15, 32), 72, 262527),
-    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("ALL", 48, 18, 32), 88, 972871),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 48, 20, 32), 160, 4015202),
-    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 48, 22, 32), 160, 16303202),
+    ("SWIFT", "FINE", "THREE", [8, 11, 12], 22, THREE, 19, ("ALL", 64, 15, 32), 72, 244802),
+    ("WIDE", "FINE", "THREE", [8, 11, 12], 24, THREE, 21, ("ALL", 64, 17, 32), 88, 1114890),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 26, THREE, 23, ("ALL", 64, 19, 32), 160, 4587301),
+    ("FULL", "DEEP", "FOUR", [8, 11, 12], 28, THREE, 25, ("ALL", 64, 21, 32), 160, 18595621),
 ]  # fmt: skip
 
 GUESSES = ["EchoLine", "Record", "Gradient", "RecordLine", "Echo", "EchoLineBig"]
