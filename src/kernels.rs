@@ -13,19 +13,31 @@ use std::sync::OnceLock;
 /// A vector of a wide model in bytes: its channels as little-endian numbers of 16 bits.
 pub type Vector = [u8; 2 * WIDE];
 
+/// A number of 16 bits for each channel.
+pub type Numbers = [i16; WIDE];
+
+/// A sum for each channel.
+pub type Sums = [i32; WIDE];
+
 /// The inner loops.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
     /// Adds to each of the sums `2^-5` of the products of 16 inputs at a time, on 13 bits,
     /// and its weights. The weights of two inputs for each output, then the next two:
     /// `WIDE * WIDE` numbers of 16 bits.
-    pub product: fn(weights: &[u8], inputs: &[i16; WIDE], sums: &mut [i32; WIDE]),
+    pub product: fn(weights: &[u8], inputs: &Numbers, sums: &mut Sums),
     /// Sums of input times gradient over pairs of steps. Each has a pair of numbers of 16
     /// bits for each channel at the front of its `stride` bytes of `inputs`, and a pair for
     /// one output likewise of `gradients`. Gives the disjunction of all `x ^ (x >> 31)`.
-    pub outer: fn(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut [i32; WIDE]) -> i32,
+    pub outer: fn(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut Sums) -> i32,
     /// Adds `(a weights[0] + b weights[1]) >> 4` to the sums.
-    pub embed: fn(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut [i32; WIDE]),
+    pub embed: fn(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut Sums),
+    /// Products of a gradient and the [`Vector`]s at these places of the rows: the sum of
+    /// the products of each two channels, over 2^7. No number of the gradient is -2^15.
+    pub along: fn(rows: &[u8], places: &[usize], gradient: &Numbers, products: &mut [i32]),
+    /// Moves these vectors: adds `(((gradient * step) >> 16) + 1) >> 1`, saturating, one after
+    /// the other, as some may be the same.
+    pub learn_rows: fn(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbers),
 }
 
 /// Those of the library.
@@ -34,6 +46,8 @@ pub const PORTABLE: Kernels = Kernels {
     product: numbers::product::<WIDE>,
     outer: numbers::outer::<WIDE>,
     embed: |a, b, weights, sums| numbers::embed(a, b, weights, sums),
+    along: numbers::along::<WIDE>,
+    learn_rows: numbers::learn_rows::<WIDE>,
 };
 
 #[cfg(feature = "std")]
@@ -76,6 +90,34 @@ pub(crate) fn embed<const E: usize>(a: &[u8], b: &[u8], weights: [i16; 2], sums:
     match (installed(), same) {
         (Some(kernels), (Some(a), Some(b), Ok(sums))) => (kernels.embed)(a, b, weights, sums),
         _ => numbers::embed(a, b, weights, sums),
+    }
+}
+
+/// See [`product`].
+#[inline(always)]
+pub(crate) fn along<const E: usize>(
+    rows: &[u8],
+    places: &[usize],
+    gradient: &[i16; E],
+    products: &mut [i32],
+) {
+    match (installed(), gradient.as_slice().try_into()) {
+        (Some(kernels), Ok(gradient)) => (kernels.along)(rows, places, gradient, products),
+        _ => numbers::along(rows, places, gradient, products),
+    }
+}
+
+/// See [`product`].
+#[inline(always)]
+pub(crate) fn learn_rows<const E: usize>(
+    rows: &mut [u8],
+    places: &[usize],
+    steps: &[i16],
+    gradient: &[i16; E],
+) {
+    match (installed(), gradient.as_slice().try_into()) {
+        (Some(kernels), Ok(gradient)) => (kernels.learn_rows)(rows, places, steps, gradient),
+        _ => numbers::learn_rows(rows, places, steps, gradient),
     }
 }
 

@@ -10,11 +10,14 @@
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srai_epi32,
-    _mm256_storeu_si256, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm256_xor_si256,
+    __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_srai_epi16, _mm256_srai_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi16, _mm256_xor_si256,
 };
-use statesmix::kernels::{self, Kernels, Vector, WIDE};
+use statesmix::kernels::{self, Kernels, Numbers, Sums, Vector, WIDE};
 
 /// Has the library use these loops if the processor can.
 pub(crate) fn install() {
@@ -29,6 +32,10 @@ const KERNELS: Kernels = Kernels {
     product: |weights, inputs, sums| unsafe { product(weights, inputs, sums) },
     outer: |inputs, gradients, stride, sums| unsafe { outer(inputs, gradients, stride, sums) },
     embed: |a, b, weights, sums| unsafe { embed(a, b, weights, sums) },
+    along: |rows, places, gradient, products| unsafe { along(rows, places, gradient, products) },
+    learn_rows: |rows, places, steps, gradient| unsafe {
+        learn_rows(rows, places, steps, gradient);
+    },
 };
 
 /// Vectors of a wide model's sums.
@@ -38,6 +45,18 @@ const SUMS: usize = WIDE / 8;
 fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: 32 bytes, on any address.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn load_numbers(numbers: &[i16; 16]) -> __m256i {
+    // SAFETY: 32 bytes, on any address.
+    unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn store(bytes: &mut [u8; 32], x: __m256i) {
+    // SAFETY: 32 bytes, on any address.
+    unsafe { _mm256_storeu_si256(bytes.as_mut_ptr().cast(), x) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -60,7 +79,7 @@ fn pair(a: i16, b: i16) -> __m256i {
 
 /// See [`Kernels::product`].
 #[target_feature(enable = "avx2")]
-fn product(weights: &[u8], inputs: &[i16; WIDE], sums: &mut [i32; WIDE]) {
+fn product(weights: &[u8], inputs: &Numbers, sums: &mut Sums) {
     const GROUP: usize = 16;
     let rows = weights.as_chunks::<{ WIDE * 4 }>().0;
     for (rows, inputs) in rows.chunks(GROUP / 2).zip(inputs.as_chunks::<GROUP>().0) {
@@ -79,7 +98,7 @@ fn product(weights: &[u8], inputs: &[i16; WIDE], sums: &mut [i32; WIDE]) {
 
 /// See [`Kernels::outer`].
 #[target_feature(enable = "avx2")]
-fn outer(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut [i32; WIDE]) -> i32 {
+fn outer(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut Sums) -> i32 {
     let mut lanes = [_mm256_setzero_si256(); SUMS];
     for (input, gradient) in inputs.chunks(stride).zip(gradients.chunks(stride)) {
         let (input, gradient) = (&input[..WIDE * 4], gradient.first_chunk().expect("a pair"));
@@ -100,7 +119,7 @@ fn outer(inputs: &[u8], gradients: &[u8], stride: usize, sums: &mut [i32; WIDE])
 
 /// See [`Kernels::embed`].
 #[target_feature(enable = "avx2")]
-fn embed(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut [i32; WIDE]) {
+fn embed(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut Sums) {
     let weights = pair(weights[0], weights[1]);
     let sums = sums.as_chunks_mut::<16>().0.iter_mut();
     for ((sums, a), b) in sums.zip(a.as_chunks().0).zip(b.as_chunks().0) {
@@ -114,6 +133,50 @@ fn embed(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut [i32; WIDE]) {
             store_sums(sums, _mm256_add_epi32(load_sums(sums), _mm256_srai_epi32(x, 4)));
         }
     }
+}
+
+/// See [`Kernels::along`].
+#[target_feature(enable = "avx2")]
+fn along(rows: &[u8], places: &[usize], gradient: &Numbers, products: &mut [i32]) {
+    let gradient = load_gradient(gradient);
+    for (product, &place) in products.iter_mut().zip(places) {
+        let row = rows[place..].first_chunk::<{ 2 * WIDE }>().expect("a vector");
+        let mut sum = _mm256_setzero_si256();
+        for (row, gradient) in row.as_chunks().0.iter().zip(gradient) {
+            let products = _mm256_madd_epi16(load(row), gradient);
+            sum = _mm256_add_epi32(sum, _mm256_srai_epi32(products, 7));
+        }
+        let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+        let two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0b01_00_11_10));
+        let one = _mm_add_epi32(two, _mm_shuffle_epi32(two, 0b10_11_00_01));
+        *product = _mm_cvtsi128_si32(one);
+    }
+}
+
+/// See [`Kernels::learn_rows`].
+#[target_feature(enable = "avx2")]
+fn learn_rows(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbers) {
+    let gradient = load_gradient(gradient);
+    let one = _mm256_set1_epi16(1);
+    for (&place, &step) in places.iter().zip(steps) {
+        let row = rows[place..].first_chunk_mut::<{ 2 * WIDE }>().expect("a vector");
+        let step = _mm256_set1_epi16(step);
+        for (row, gradient) in row.as_chunks_mut().0.iter_mut().zip(gradient) {
+            let twice = _mm256_mulhi_epi16(gradient, step);
+            let change = _mm256_srai_epi16(_mm256_add_epi16(twice, one), 1);
+            store(row, _mm256_adds_epi16(load(row), change));
+        }
+    }
+}
+
+/// All channels of a gradient.
+#[target_feature(enable = "avx2")]
+fn load_gradient(gradient: &Numbers) -> [__m256i; WIDE / 16] {
+    let mut lanes = [_mm256_setzero_si256(); WIDE / 16];
+    for (lanes, numbers) in lanes.iter_mut().zip(gradient.as_chunks().0) {
+        *lanes = load_numbers(numbers);
+    }
+    lanes
 }
 
 #[cfg(test)]
@@ -131,18 +194,22 @@ mod tests {
         numbers.flat_map(i16::to_le_bytes).collect()
     }
 
-    /// What each makes of these sums, the library first.
-    fn both(run: impl Fn(&Kernels, &mut [i32; WIDE]) -> i32) {
+    /// What the library and these loops make has to be the same.
+    fn same<T: PartialEq>(run: impl Fn(&Kernels) -> T) {
         if !std::is_x86_feature_detected!("avx2") {
             eprintln!("no AVX2 here: nothing to compare");
             return;
         }
-        let [expected, found] = [PORTABLE, KERNELS].map(|kernels| {
+        assert!(run(&KERNELS) == run(&PORTABLE));
+    }
+
+    /// The same for what they make of these sums.
+    fn both(run: impl Fn(&Kernels, &mut Sums) -> i32) {
+        same(|kernels| {
             let mut sums = std::array::from_fn(|i| i as i32 * 1000 - 30_000);
-            let or = run(&kernels, &mut sums);
+            let or = run(kernels, &mut sums);
             (sums, or)
         });
-        assert_eq!(found, expected);
     }
 
     #[test]
@@ -202,6 +269,33 @@ mod tests {
             both(|kernels, sums| {
                 (kernels.embed)(&a, &b, weights, sums);
                 0
+            });
+        }
+    }
+    #[test]
+    fn rows_are_multiplied_and_moved_as_by_the_library() {
+        let mut seed = 4;
+        // The last is as far back as there are bytes; two are the same.
+        let places = [3, 1000, 500, 1000, 3000 - 2 * WIDE];
+        for round in 0..200 {
+            let rows = bytes((0..1500).map(|_| match random(&mut seed, 15) {
+                x if round < 50 => x | 0x7FFF,
+                x => x,
+            }));
+            let gradient = std::array::from_fn(|_| match random(&mut seed, 15).max(-32767) {
+                x if round < 50 => (x | 0x7FFF).max(-32767),
+                x => x,
+            });
+            same(|kernels| {
+                let mut products = [0; 5];
+                (kernels.along)(&rows, &places, &gradient, &mut products);
+                products
+            });
+            let steps = [32767, 1, 0, 20_000, random(&mut seed, 15) & 0x7FFF];
+            same(|kernels| {
+                let mut rows = rows.clone();
+                (kernels.learn_rows)(&mut rows, &places, &steps, &gradient);
+                rows
             });
         }
     }

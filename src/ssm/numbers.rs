@@ -291,5 +291,48 @@ pub(crate) fn embed<const E: usize>(a: &[u8], b: &[u8], weights: [i16; 2], sums:
     }
 }
 
+/// The products of a gradient and the rows at these places: the sum of those of each two
+/// channels, over 2^7. No number of the gradient is -2^15.
+#[inline(always)]
+pub(crate) fn along<const E: usize>(
+    rows: &[u8],
+    places: &[usize],
+    gradient: &[i16; E],
+    products: &mut [i32],
+) {
+    for (product, &place) in products.iter_mut().zip(places) {
+        let mut sum = i32x4::ZERO;
+        let row = rows[place..][..E * 2].as_chunks().0;
+        for (row, gradient) in row.iter().zip(gradient.as_chunks().0) {
+            sum += load(row).dot(i16x8::new(*gradient)) >> 7;
+        }
+        *product = sum.reduce_add();
+    }
+}
+
+/// Moves the rows at these places along a gradient, each by its step of it over 2^17.
+#[inline(always)]
+pub(crate) fn learn_rows<const E: usize>(
+    rows: &mut [u8],
+    places: &[usize],
+    steps: &[i16],
+    gradient: &[i16; E],
+) {
+    for (&place, &step) in places.iter().zip(steps) {
+        move_by(&mut rows[place..][..E * 2], gradient, step);
+    }
+}
+
+/// Moves a row along a gradient by a step of it over 2^17.
+#[inline(always)]
+pub(super) fn move_by(row: &mut [u8], gradient: &[i16], step: i16) {
+    let gradient = gradient.as_chunks::<LANES>().0;
+    for (row, gradient) in row.as_chunks_mut().0.iter_mut().zip(gradient) {
+        let twice = i16x8::new(*gradient).mul_keep_high(i16x8::splat(step));
+        let change = (twice + i16x8::splat(1)) >> 1;
+        store(row, load(row).saturating_add(change).to_array());
+    }
+}
+
 /// Inputs whose products have room in 32 bits: 16 * 2^15 * 2^12 = 2^31, as for [`NARROW`].
 const GROUP: usize = 16;

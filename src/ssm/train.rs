@@ -2,15 +2,15 @@
 //! backpropagation through time, row updates, projections.
 
 use super::numbers::{
-    Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, narrow_dot,
-    read, store, store_pairs,
+    Square, bits, bits_of, dot, inverse_root, load, load_pairs, magnitude, magnitudes, move_by,
+    narrow_dot, store, store_pairs,
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
     NORM_V, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
     scales, trust_at,
 };
-use crate::kernels::{outer, product};
+use crate::kernels::{along, learn_rows, outer, product};
 use wide::{i16x8, i32x4, i32x8};
 
 /// Backpropagation through the steps of the span, and the update of the rows.
@@ -162,16 +162,32 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         // -32768 is kept out: two of its squares overflow the dot product.
         let dx = dx.map(|dx| (dx >> narrow).max(-32767) as i16);
         let square = mean_square(dot(&dx, &dx, 7), E, exponent + narrow);
-        if is_wide(E) {
-            for (bytes, index) in trusts.as_chunks_mut().0.iter_mut().zip(indices) {
-                let row = &parts.rows[row_at(shape, index)..][..E * 2];
-                *bytes = (((dot(&dx, &read::<E>(row), 7) + 16) >> 5) as i32).to_le_bytes();
+        let exponent = exponent + narrow;
+        if !is_wide(E) {
+            for index in indices {
+                let row = &mut parts.rows[row_at(shape, index)..][..shape.row()];
+                update(row, &dx, square, exponent, age);
             }
-            scales[EXPONENT_X] = (exponent + narrow) as u8;
+            continue;
         }
-        for index in indices {
-            let row = &mut parts.rows[row_at(shape, index)..][..shape.row()];
-            update(row, &dx, square, exponent + narrow, age);
+        let mut places = [0; MAX_CONTEXTS];
+        let places = &mut places[..shape.contexts];
+        for (place, index) in places.iter_mut().zip(indices) {
+            *place = row_at(shape, index);
+        }
+        let mut products = [0; MAX_CONTEXTS];
+        along(parts.rows, places, &dx, &mut products);
+        for (bytes, product) in trusts.as_chunks_mut().0.iter_mut().zip(products) {
+            *bytes = ((product + 16) >> 5).to_le_bytes();
+        }
+        scales[EXPONENT_X] = exponent as u8;
+        if square.mantissa > 0 {
+            let mut steps = [0; MAX_CONTEXTS];
+            for (step, &place) in steps.iter_mut().zip(&*places) {
+                let meta = parts.rows[place + E * 2..].first_chunk_mut().expect("four bytes");
+                *step = rate(meta, square, exponent, age);
+            }
+            learn_rows(parts.rows, places, &steps, &dx);
         }
     }
 }
@@ -249,13 +265,7 @@ fn update(row: &mut [u8], du: &[i16], square: Square, exponent: u32, age: u32) {
     }
     let (row, meta) = row.split_at_mut(du.len() * 2);
     let meta = meta.first_chunk_mut::<4>().expect("four bytes");
-    let k = i16x8::splat(rate(meta, square, exponent, age));
-    let du = du.as_chunks::<LANES>().0;
-    for (row, du) in row.as_chunks_mut::<CHUNK>().0.iter_mut().zip(du) {
-        let twice = i16x8::new(*du).mul_keep_high(k);
-        let change = (twice + i16x8::splat(1)) >> 1;
-        store(row, load(row).saturating_add(change).to_array());
-    }
+    move_by(row, du, rate(meta, square, exponent, age));
 }
 
 /// Notes a visit to a row and gives the factor for its update.
