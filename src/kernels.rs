@@ -5,6 +5,8 @@
 //! make the same numbers, or the streams are lost; a program that installs any has to test
 //! them against [`PORTABLE`].
 
+#[cfg(feature = "std")]
+use crate::mixer;
 pub use crate::ssm::WIDE;
 use crate::ssm::numbers;
 #[cfg(feature = "std")]
@@ -38,6 +40,13 @@ pub struct Kernels {
     /// Moves these vectors: adds `(((gradient * step) >> 16) + 1) >> 1`, saturating, one after
     /// the other, as some may be the same.
     pub learn_rows: fn(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbers),
+    /// Sums of weight times input over `2^10`, for the weights at each of these places, as
+    /// many as inputs, a multiple of eight. The products of 13 vectors of eight are added up
+    /// in four lanes, that of input `i` in `i / 2 % 4`; each lane loses four digits, and the
+    /// total the other six.
+    pub dot: fn(weights: &[u8], places: &[usize], inputs: &[i16], sums: &mut [i32]),
+    /// Adds `(input * step + 2^15) >> 16`, saturating, to the weights at each of these places.
+    pub train: fn(weights: &mut [u8], places: &[usize], steps: &[i16], inputs: &[i16]),
 }
 
 /// Those of the library.
@@ -48,6 +57,8 @@ pub const PORTABLE: Kernels = Kernels {
     embed: |a, b, weights, sums| numbers::embed(a, b, weights, sums),
     along: numbers::along::<WIDE>,
     learn_rows: numbers::learn_rows::<WIDE>,
+    dot: mixer::dot_rows,
+    train: mixer::train_rows,
 };
 
 #[cfg(feature = "std")]

@@ -8,6 +8,7 @@
 //!
 //! Inputs are Q8, weights Q14 in 16 bits, errors Q16.
 
+use crate::kernels;
 use crate::logistic::{STRETCH_MAX, squash};
 use core::ops::Range;
 use wide::{i16x8, i32x4};
@@ -131,6 +132,22 @@ pub(crate) fn train(weights: &mut [u8], inputs: &[i16], used: usize, step: i16) 
     }
 }
 
+/// [`dot`] for each of these rows, of many inputs.
+#[cfg(feature = "std")]
+pub(crate) fn dot_rows(weights: &[u8], places: &[usize], inputs: &[i16], sums: &mut [i32]) {
+    for (sum, &place) in sums.iter_mut().zip(places) {
+        *sum = dot(&weights[place..][..2 * inputs.len()], inputs, inputs.len());
+    }
+}
+
+/// [`train`] for each of these rows.
+#[cfg(feature = "std")]
+pub(crate) fn train_rows(weights: &mut [u8], places: &[usize], steps: &[i16], inputs: &[i16]) {
+    for (&place, &step) in places.iter().zip(steps) {
+        train(&mut weights[place..][..2 * inputs.len()], inputs, inputs.len(), step);
+    }
+}
+
 /// How fast a row learns after `uses` bits, in units of 2^-19 for each unit of
 /// error and input: `BASE + 8000 * 300 / (300 + uses)`, in steps of 32 uses,
 /// later of 1024.
@@ -155,16 +172,77 @@ const RATE: [u16; 31 + 64] = {
 #[inline]
 pub(crate) fn learn(row: &mut [u8], inputs: &[i16], used: usize, error: i32) {
     let (weights, uses) = row.split_at_mut(inputs.len() * 2);
+    let step = next_step(uses, error);
+    if step != 0 {
+        train(weights, inputs, used, step);
+    }
+}
+
+/// Trains a row of each weight set for its error (Q16).
+#[inline]
+pub(crate) fn learn_all<const M: usize, const W: usize>(
+    weights: &mut [u8],
+    rows: &[u16; W],
+    inputs: &[i16; M],
+    used: usize,
+    errors: [i32; W],
+) {
+    let rows = rows.iter().zip(errors);
+    match kernels::installed() {
+        Some(kernels) if M >= MANY => {
+            let (mut places, mut steps, mut count) = ([0; W], [0; W], 0);
+            for (&row, error) in rows {
+                let place = usize::from(row) * row_bytes(M);
+                let step = next_step(&mut weights[place + 2 * M..][..2], error);
+                if step != 0 {
+                    (places[count], steps[count]) = (place, step);
+                    count += 1;
+                }
+            }
+            (kernels.train)(weights, &places[..count], &steps[..count], inputs);
+        }
+        _ => {
+            for (&row, error) in rows {
+                let row = &mut weights[usize::from(row) * row_bytes(M)..][..row_bytes(M)];
+                learn(row, inputs, used, error);
+            }
+        }
+    }
+}
+
+/// What a row of each weight set makes of the inputs, Q12.
+#[inline]
+pub(crate) fn mix_all<const M: usize, const W: usize>(
+    weights: &[u8],
+    rows: &[u16; W],
+    inputs: &[i16; M],
+    used: usize,
+) -> [i32; W] {
+    let places = rows.map(|row| usize::from(row) * row_bytes(M));
+    match kernels::installed() {
+        Some(kernels) if M >= MANY => {
+            let mut sums = [0; W];
+            (kernels.dot)(weights, &places, inputs, &mut sums);
+            sums
+        }
+        _ => places.map(|place| dot(&weights[place..][..2 * M], inputs, used)),
+    }
+}
+
+/// Inputs from which on the calls of [`Kernels`] cost less than they save.
+const MANY: usize = 64;
+
+/// Counts a use of a row and gives its step; 0 is for none.
+#[inline]
+fn next_step(uses: &mut [u8], error: i32) -> i16 {
     let n = u16::from_le_bytes([uses[0], uses[1]]);
     let i = if n < 1024 { n >> 5 } else { 31 + (n >> 10) };
     let step = (error * i32::from(RATE[usize::from(i)])) >> 13;
     // A context's largest input, 9 in Q8, times a smaller step rounds to
     // nothing. (The few inputs that go up to 12 lose a last digit.)
     const LEAST: i32 = 0x7FFF / (9 << 8);
-    if !(-LEAST..=LEAST).contains(&step) {
-        train(weights, inputs, used, step.clamp(-32767, 32767) as i16);
-    }
     uses.copy_from_slice(&n.saturating_add(1).to_le_bytes());
+    if (-LEAST..=LEAST).contains(&step) { 0 } else { step.clamp(-32767, 32767) as i16 }
 }
 
 /// Stretch and probability that a row gives for `inputs`.

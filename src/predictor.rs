@@ -607,10 +607,8 @@ impl<
                 );
             }
         }
-        for (&row, &p) in self.rows.iter().zip(&self.set_p) {
-            let row = &mut tables.weights[usize::from(row) * row_bytes(M)..][..row_bytes(M)];
-            mixer::learn(row, &self.inputs, Self::USED, target - i32::from(p));
-        }
+        let errors = self.set_p.map(|p| target - i32::from(p));
+        mixer::learn_all(tables.weights, &self.rows, &self.inputs, Self::USED, errors);
 
         let models = tables.matches.chunks_exact_mut(Self::MATCH_BYTES);
         for (model, bytes) in self.matches.iter().zip(models) {
@@ -699,13 +697,14 @@ impl<
         }
 
         let mut base = 0;
-        let (mut x, mut p) = (0, 32768);
         for (i, selector) in Self::PLAN.selectors.iter().enumerate() {
-            let row = base + self.select(*selector, known);
+            self.rows[i] = (base + self.select(*selector, known)) as u16;
             base += selector.rows() as u32;
-            let weights = &tables.weights[row as usize * row_bytes(M)..][..row_bytes(M)];
-            (x, p) = mixer::mix(weights, &self.inputs, Self::USED);
-            self.rows[i] = row as u16;
+        }
+        let (mut x, mut p) = (0, 32768);
+        let sums = mixer::mix_all(tables.weights, &self.rows, &self.inputs, Self::USED);
+        for (i, sum) in sums.into_iter().enumerate() {
+            (x, p) = mixer::clip(sum);
             self.set_p[i] = p as u16;
             self.final_inputs[i] = (x >> 4) as i16;
         }

@@ -10,12 +10,14 @@
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::{
-    __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_add_epi16,
+    __m128i, __m256i, _mm_add_epi32, _mm_adds_epi16, _mm_cvtsi128_si32, _mm_loadu_si128,
+    _mm_madd_epi16, _mm_mulhi_epi16, _mm_mullo_epi16, _mm_set1_epi16, _mm_shuffle_epi32,
+    _mm_srai_epi16, _mm_srai_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm256_add_epi16,
     _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_or_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_or_si256,
     _mm256_permute2x128_si256, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_srai_epi16, _mm256_srai_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi16,
-    _mm256_unpacklo_epi16, _mm256_xor_si256,
+    _mm256_srai_epi16, _mm256_srai_epi32, _mm256_storeu_si256, _mm256_sub_epi16,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm256_xor_si256,
 };
 use statesmix::kernels::{self, Kernels, Numbers, Sums, Vector, WIDE};
 
@@ -36,6 +38,8 @@ const KERNELS: Kernels = Kernels {
     learn_rows: |rows, places, steps, gradient| unsafe {
         learn_rows(rows, places, steps, gradient);
     },
+    dot: |weights, places, inputs, sums| unsafe { dot(weights, places, inputs, sums) },
+    train: |weights, places, steps, inputs| unsafe { train(weights, places, steps, inputs) },
 };
 
 /// Vectors of a wide model's sums.
@@ -45,6 +49,24 @@ const SUMS: usize = WIDE / 8;
 fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: 32 bytes, on any address.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn load_half(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 bytes, on any address.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn load_half_of_numbers(numbers: &[i16; 8]) -> __m128i {
+    // SAFETY: 16 bytes, on any address.
+    unsafe { _mm_loadu_si128(numbers.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn store_half(bytes: &mut [u8; 16], x: __m128i) {
+    // SAFETY: 16 bytes, on any address.
+    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), x) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -146,10 +168,7 @@ fn along(rows: &[u8], places: &[usize], gradient: &Numbers, products: &mut [i32]
             let products = _mm256_madd_epi16(load(row), gradient);
             sum = _mm256_add_epi32(sum, _mm256_srai_epi32(products, 7));
         }
-        let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        let two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0b01_00_11_10));
-        let one = _mm_add_epi32(two, _mm_shuffle_epi32(two, 0b10_11_00_01));
-        *product = _mm_cvtsi128_si32(one);
+        *product = total_of(halves(sum));
     }
 }
 
@@ -167,6 +186,69 @@ fn learn_rows(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbe
             store(row, _mm256_adds_epi16(load(row), change));
         }
     }
+}
+
+/// See [`Kernels::dot`].
+#[target_feature(enable = "avx2")]
+fn dot(weights: &[u8], places: &[usize], inputs: &[i16], sums: &mut [i32]) {
+    const NARROW: usize = 13 * 8;
+    for (sum, &place) in sums.iter_mut().zip(places) {
+        let weights = &weights[place..][..2 * inputs.len()];
+        let mut total = 0;
+        for (weights, inputs) in weights.chunks(2 * NARROW).zip(inputs.chunks(NARROW)) {
+            let (weights, odd_weights) = weights.as_chunks();
+            let (inputs, odd_inputs) = inputs.as_chunks();
+            let mut lanes = _mm256_setzero_si256();
+            for (w, x) in weights.iter().zip(inputs) {
+                lanes = _mm256_add_epi32(lanes, _mm256_madd_epi16(load(w), load_numbers(x)));
+            }
+            // The halves of wide lanes are the vectors in turn.
+            let mut lanes = halves(lanes);
+            if let (Some(w), Some(x)) = (odd_weights.first_chunk(), odd_inputs.first_chunk()) {
+                let products = _mm_madd_epi16(load_half(w), load_half_of_numbers(x));
+                lanes = _mm_add_epi32(lanes, products);
+            }
+            total += total_of(_mm_srai_epi32(lanes, 4));
+        }
+        *sum = total >> 6;
+    }
+}
+
+/// See [`Kernels::train`].
+#[target_feature(enable = "avx2")]
+fn train(weights: &mut [u8], places: &[usize], steps: &[i16], inputs: &[i16]) {
+    for (&place, &step) in places.iter().zip(steps) {
+        let weights = &mut weights[place..][..2 * inputs.len()];
+        let (weights, odd_weights) = weights.as_chunks_mut();
+        let (inputs, odd_inputs) = inputs.as_chunks();
+        let steps = _mm256_set1_epi16(step);
+        for (w, x) in weights.iter_mut().zip(inputs) {
+            let x = load_numbers(x);
+            // The sign of the low half is the rounding.
+            let low = _mm256_srai_epi16(_mm256_mullo_epi16(x, steps), 15);
+            let change = _mm256_sub_epi16(_mm256_mulhi_epi16(x, steps), low);
+            store(w, _mm256_adds_epi16(load(w), change));
+        }
+        if let (Some(w), Some(x)) = (odd_weights.first_chunk_mut(), odd_inputs.first_chunk()) {
+            let (x, step) = (load_half_of_numbers(x), _mm_set1_epi16(step));
+            let low = _mm_srai_epi16(_mm_mullo_epi16(x, step), 15);
+            let change = _mm_sub_epi16(_mm_mulhi_epi16(x, step), low);
+            store_half(w, _mm_adds_epi16(load_half(w), change));
+        }
+    }
+}
+
+/// The sum of both halves.
+#[target_feature(enable = "avx2")]
+fn halves(x: __m256i) -> __m128i {
+    _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1))
+}
+
+/// The sum of all lanes.
+#[target_feature(enable = "avx2")]
+fn total_of(four: __m128i) -> i32 {
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0b01_00_11_10));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0b10_11_00_01)))
 }
 
 /// All channels of a gradient.
