@@ -61,9 +61,10 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             if !quiet {
                 let mut sums = [0; E];
                 product(block(3), &dq.map(|dq| dq >> 2), &mut sums);
-                for (df, sum) in df.iter_mut().zip(sums) {
-                    let by_n = scaled(sum, exponent as i32 - 32);
-                    *df = (*df + by_n).clamp(-LIMIT_F, LIMIT_F);
+                let limit = i32x8::splat(LIMIT_F);
+                for (df, sums) in df.as_chunks_mut().0.iter_mut().zip(sums.as_chunks().0) {
+                    let by_n = shifted(i32x8::new(*sums), exponent as i32 - 32);
+                    *df = (i32x8::new(*df) + by_n).min(limit).max(-limit).to_array();
                 }
             }
         }
@@ -149,7 +150,9 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
             *dx = i32::from(du) + (sum >> 7);
             or |= magnitude(*dx);
         }
-        back = sums[1].map(|sum| scaled(sum, exponent as i32 - 16));
+        for (back, sums) in back.as_chunks_mut().0.iter_mut().zip(sums[1].as_chunks().0) {
+            *back = shifted(i32x8::new(*sums), exponent as i32 - 16).to_array();
+        }
 
         // The rows.
         let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
@@ -234,14 +237,6 @@ fn narrowed(x: i32x8, down: u32) -> i16x8 {
 }
 
 /// `x 2^up`, within [`LIMIT_F`].
-#[inline(always)]
-fn scaled(x: i32, up: i32) -> i32 {
-    let x = i64::from(x);
-    let x = if up > 0 { x << up.min(31) } else { x >> -up };
-    x.clamp(-i64::from(LIMIT_F), i64::from(LIMIT_F)) as i32
-}
-
-/// The same of lanes.
 #[inline(always)]
 fn shifted(x: i32x8, up: i32) -> i32x8 {
     let x = x >> (-up).clamp(0, 31);
@@ -417,7 +412,11 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
         let mut sums = [0; E];
         let or = outer(inputs, &parts.gradients[output * 4..], stride, &mut sums);
         let narrow = bits(or).saturating_sub(15);
-        let mut gradient = sums.map(|sum| (sum >> narrow).max(-32767) as i16);
+        let mut gradient = [0; E];
+        for (gradient, sums) in gradient.as_chunks_mut().0.iter_mut().zip(sums.as_chunks().0) {
+            let lanes = narrowed(i32x8::new(*sums), narrow).max(i16x8::splat(-32767));
+            *gradient = lanes.to_array();
+        }
         let exponent = largest + narrow;
         let new = mean_square(dot(&gradient, &gradient, 7), E, exponent);
         let k = step_size(&mut squares[i], new, exponent, rate, average).unwrap_or(0);
@@ -431,7 +430,6 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
     let moved = |weights: &mut [u8; CHUNK], change: i16x8| {
         let moved = load(weights).saturating_add(change).max(i16x8::splat(-32767));
         store(weights, moved.to_array());
-        moved
     };
 
     if is_wide(E) {
@@ -448,13 +446,15 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
                     let changes = pairs(i16x8::new(*a), i16x8::new(*b));
                     let halves = columns.as_chunks_mut().0.iter_mut();
                     for (k, (weights, change)) in halves.zip(changes).enumerate() {
-                        // Pairs of outputs for each input become pairs of inputs.
-                        let [a, b, c, d, e, f, g, h] = moved(weights, change).to_array();
-                        let mut turned = [0; CHUNK];
-                        store(&mut turned, [a, c, b, d, e, g, f, h]);
-                        for (l, turned) in turned.as_chunks::<8>().0.iter().enumerate() {
+                        moved(weights, change);
+                        for (l, four) in weights.as_chunks().0.iter().enumerate() {
+                            // Pairs of outputs for each input become pairs of inputs.
+                            let four = u64::from_le_bytes(*four);
+                            let turned = four & 0xFFFF_0000_0000_FFFF
+                                | four << 16 & 0xFFFF_0000_0000
+                                | four >> 16 & 0xFFFF_0000;
                             let at = (4 * j + 2 * k + l) * E * 4 + i * 8;
-                            rows[at..at + 8].copy_from_slice(turned);
+                            rows[at..at + 8].copy_from_slice(&turned.to_le_bytes());
                         }
                     }
                 }
