@@ -10,6 +10,8 @@ use crate::mixer;
 pub use crate::ssm::WIDE;
 use crate::ssm::numbers;
 #[cfg(feature = "std")]
+pub use crate::ssm::numbers::{DITHER, LATER};
+#[cfg(feature = "std")]
 use std::sync::OnceLock;
 
 /// A vector of a wide model in bytes: its channels as little-endian numbers of 16 bits.
@@ -20,6 +22,22 @@ pub type Numbers = [i16; WIDE];
 
 /// A sum for each channel.
 pub type Sums = [i32; WIDE];
+
+/// See [`Kernels::learn_nodes`].
+pub type LearnNodes = fn(
+    nodes: [&mut Vector; 2],
+    f: &Numbers,
+    errors: [i16; 2],
+    steps: [i16; 2],
+    noise: u16,
+    sums: &mut Sums,
+);
+
+/// See [`Kernels::dot`].
+pub type Dot = fn(weights: &[u8], places: &[usize], inputs: &[i16], sums: &mut [i32]);
+
+/// See [`Kernels::train`].
+pub type Train = fn(weights: &mut [u8], places: &[usize], steps: &[i16], inputs: &[i16]);
 
 /// The inner loops.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +58,18 @@ pub struct Kernels {
     /// Moves these vectors: adds `(((gradient * step) >> 16) + 1) >> 1`, saturating, one after
     /// the other, as some may be the same.
     pub learn_rows: fn(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbers),
+    /// Moves two nodes of a head along `f`: adds `(f * step + noise) >> 16`, saturating, to
+    /// each weight. The noise is 16 bits without a sign: lane i of vector v of eight of node n
+    /// has `noise + DITHER[i] + (2 v + n) LATER`. Adds to each of the sums `2^-5` of the
+    /// errors, none of them -2^15, times the weights before.
+    pub learn_nodes: LearnNodes,
     /// Sums of weight times input over `2^10`, for the weights at each of these places, as
     /// many as inputs, a multiple of eight. The products of 13 vectors of eight are added up
     /// in four lanes, that of input `i` in `i / 2 % 4`; each lane loses four digits, and the
     /// total the other six.
-    pub dot: fn(weights: &[u8], places: &[usize], inputs: &[i16], sums: &mut [i32]),
+    pub dot: Dot,
     /// Adds `(input * step + 2^15) >> 16`, saturating, to the weights at each of these places.
-    pub train: fn(weights: &mut [u8], places: &[usize], steps: &[i16], inputs: &[i16]),
+    pub train: Train,
 }
 
 /// Those of the library.
@@ -57,6 +80,9 @@ pub const PORTABLE: Kernels = Kernels {
     embed: |a, b, weights, sums| numbers::embed(a, b, weights, sums),
     along: numbers::along::<WIDE>,
     learn_rows: numbers::learn_rows::<WIDE>,
+    learn_nodes: |[first, second], f, errors, steps, noise, sums| {
+        numbers::learn_nodes([first, second], f, errors, steps, noise, sums);
+    },
     dot: mixer::dot_rows,
     train: mixer::train_rows,
 };
@@ -130,6 +156,28 @@ pub(crate) fn learn_rows<const E: usize>(
         (Some(kernels), Ok(gradient)) => (kernels.learn_rows)(rows, places, steps, gradient),
         _ => numbers::learn_rows(rows, places, steps, gradient),
     }
+}
+
+/// See [`product`].
+#[inline(always)]
+pub(crate) fn learn_nodes<const E: usize>(
+    [first, second]: [&mut [u8]; 2],
+    f: &[i16; E],
+    errors: [i16; 2],
+    steps: [i16; 2],
+    noise: u16,
+    df: &mut [i32; E],
+) {
+    if let (Some(kernels), Ok(f), Ok(df), Some(first), Some(second)) = (
+        installed(),
+        f.as_slice().try_into(),
+        df.as_mut_slice().try_into(),
+        first.first_chunk_mut(),
+        second.first_chunk_mut(),
+    ) {
+        return (kernels.learn_nodes)([first, second], f, errors, steps, noise, df);
+    }
+    numbers::learn_nodes([first, second], f, errors, steps, noise, df);
 }
 
 /// What was installed.

@@ -13,13 +13,14 @@ use core::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi32, _mm_adds_epi16, _mm_cvtsi128_si32, _mm_loadu_si128,
     _mm_madd_epi16, _mm_mulhi_epi16, _mm_mullo_epi16, _mm_set1_epi16, _mm_shuffle_epi32,
     _mm_srai_epi16, _mm_srai_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm256_add_epi16,
-    _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_srai_epi16, _mm256_srai_epi32, _mm256_storeu_si256, _mm256_sub_epi16,
-    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm256_xor_si256,
+    _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_cmpgt_epi16,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mulhi_epi16,
+    _mm256_mullo_epi16, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_srai_epi16, _mm256_srai_epi32,
+    _mm256_storeu_si256, _mm256_sub_epi16, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
+    _mm256_xor_si256,
 };
-use statesmix::kernels::{self, Kernels, Numbers, Sums, Vector, WIDE};
+use statesmix::kernels::{self, DITHER, Kernels, LATER, Numbers, Sums, Vector, WIDE};
 
 /// Has the library use these loops if the processor can.
 pub(crate) fn install() {
@@ -37,6 +38,9 @@ const KERNELS: Kernels = Kernels {
     along: |rows, places, gradient, products| unsafe { along(rows, places, gradient, products) },
     learn_rows: |rows, places, steps, gradient| unsafe {
         learn_rows(rows, places, steps, gradient);
+    },
+    learn_nodes: |nodes, f, errors, steps, noise, sums| unsafe {
+        learn_nodes(nodes, f, errors, steps, noise, sums);
     },
     dot: |weights, places, inputs, sums| unsafe { dot(weights, places, inputs, sums) },
     train: |weights, places, steps, inputs| unsafe { train(weights, places, steps, inputs) },
@@ -149,11 +153,7 @@ fn embed(a: &Vector, b: &Vector, weights: [i16; 2], sums: &mut Sums) {
         // Lanes 0 to 3 and 8 to 11, then the others.
         let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), weights);
         let high = _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), weights);
-        let first = _mm256_permute2x128_si256(low, high, 0x20);
-        let second = _mm256_permute2x128_si256(low, high, 0x31);
-        for (sums, x) in sums.as_chunks_mut().0.iter_mut().zip([first, second]) {
-            store_sums(sums, _mm256_add_epi32(load_sums(sums), _mm256_srai_epi32(x, 4)));
-        }
+        add_in_order(sums, [low, high].map(|x| _mm256_srai_epi32(x, 4)));
     }
 }
 
@@ -185,6 +185,58 @@ fn learn_rows(rows: &mut [u8], places: &[usize], steps: &[i16], gradient: &Numbe
             let change = _mm256_srai_epi16(_mm256_add_epi16(twice, one), 1);
             store(row, _mm256_adds_epi16(load(row), change));
         }
+    }
+}
+
+/// See [`Kernels::learn_nodes`].
+#[target_feature(enable = "avx2")]
+fn learn_nodes(
+    nodes: [&mut Vector; 2],
+    f: &Numbers,
+    errors: [i16; 2],
+    steps: [i16; 2],
+    noise: u16,
+    sums: &mut Sums,
+) {
+    let errors = pair(errors[0], errors[1]);
+    let steps = steps.map(|step| _mm256_set1_epi16(step));
+    let of_lane = |i: usize| {
+        DITHER[i % 8].wrapping_add(noise).wrapping_add(i as u16 / 8 * (2 * LATER)) as i16
+    };
+    let mut dither = load_numbers(&std::array::from_fn(of_lane));
+    let [first, second] = nodes.map(|node| node.as_chunks_mut().0);
+    let (f, sums) = (f.as_chunks().0, sums.as_chunks_mut::<16>().0);
+    for (((first, second), f), sums) in first.iter_mut().zip(second).zip(f).zip(sums) {
+        let (a, b, f) = (load(first), load(second), load_numbers(f));
+        // Lanes 0 to 3 and 8 to 11, then the others.
+        let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), errors);
+        let high = _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), errors);
+        add_in_order(sums, [low, high].map(|x| _mm256_srai_epi32(x, 5)));
+        store(first, moved(a, f, steps[0], dither));
+        dither = _mm256_add_epi16(dither, _mm256_set1_epi16(LATER as i16));
+        store(second, moved(b, f, steps[1], dither));
+        dither = _mm256_add_epi16(dither, _mm256_set1_epi16(LATER.wrapping_mul(3) as i16));
+    }
+}
+
+/// `w + (f * step + noise) / 2^16`, rounded down.
+#[target_feature(enable = "avx2")]
+fn moved(w: __m256i, f: __m256i, step: __m256i, noise: __m256i) -> __m256i {
+    // The carry of the low halves: where their sum is less than a part.
+    let sign = _mm256_set1_epi16(i16::MIN);
+    let low = _mm256_mullo_epi16(f, step);
+    let sum = _mm256_add_epi16(low, noise);
+    let carry = _mm256_cmpgt_epi16(_mm256_xor_si256(low, sign), _mm256_xor_si256(sum, sign));
+    _mm256_adds_epi16(w, _mm256_sub_epi16(_mm256_mulhi_epi16(f, step), carry))
+}
+
+/// Adds lanes 0 to 3 and 8 to 11, then the others, to sums.
+#[target_feature(enable = "avx2")]
+fn add_in_order(sums: &mut [i32; 16], [low, high]: [__m256i; 2]) {
+    let first = _mm256_permute2x128_si256(low, high, 0x20);
+    let second = _mm256_permute2x128_si256(low, high, 0x31);
+    for (sums, x) in sums.as_chunks_mut().0.iter_mut().zip([first, second]) {
+        store_sums(sums, _mm256_add_epi32(load_sums(sums), x));
     }
 }
 
@@ -379,6 +431,57 @@ mod tests {
                 (kernels.learn_rows)(&mut rows, &places, &steps, &gradient);
                 rows
             });
+        }
+    }
+    #[test]
+    fn nodes_learn_as_by_the_library() {
+        let mut seed = 5;
+        for round in 0..200 {
+            let mut numbers = |bits: u32, least: i16| -> Vec<i16> {
+                let number = |_| random(&mut seed, bits).max(least);
+                (0..WIDE).map(number).collect()
+            };
+            let nodes = [numbers(15, i16::MIN), numbers(15, i16::MIN)];
+            let f = numbers(13, -8191).try_into().expect("as many numbers");
+            let others = numbers(15, -32767);
+            let steps = if round < 20 { [32767, -32767] } else { [others[0], others[1] >> 9] };
+            both(|kernels, sums| {
+                let mut nodes: [Vector; 2] = nodes
+                    .each_ref()
+                    .map(|node| bytes(node.iter().copied()).try_into().expect("as many bytes"));
+                let [first, second] = &mut nodes;
+                let (errors, noise) = ([others[2], others[3]], others[4] as u16);
+                (kernels.learn_nodes)([first, second], &f, errors, steps, noise, sums);
+                // A sum of all the bytes, each with a weight of its own.
+                let all = nodes.as_flattened().iter().enumerate();
+                all.fold(0, |sum, (i, &byte)| sum ^ i32::from(byte).rotate_left(i as u32))
+            });
+        }
+    }
+
+    #[test]
+    fn weights_of_mixers_are_used_and_moved_as_by_the_library() {
+        let mut seed = 6;
+        // With more than a block of inputs, and an odd vector.
+        for vectors in [4, 9, 13, 14, 20, 27] {
+            for round in 0..20 {
+                let size = 16 * vectors;
+                let places = [0, 2 * size, size, 4 * size + 2];
+                let weights = bytes((0..3 * size + 1).map(|_| random(&mut seed, 15)));
+                let mut input = |_| random(&mut seed, 12).clamp(-2304, 2304);
+                let inputs: Vec<_> = (0..8 * vectors).map(&mut input).collect();
+                let steps = [1, -32767, 32767, inputs[0] >> (round % 8)];
+                same(|kernels| {
+                    let mut sums = [0; 4];
+                    (kernels.dot)(&weights, &places, &inputs, &mut sums);
+                    sums
+                });
+                same(|kernels| {
+                    let mut weights = weights.clone();
+                    (kernels.train)(&mut weights, &places, &steps, &inputs);
+                    weights
+                });
+            }
         }
     }
 }

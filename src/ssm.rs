@@ -32,14 +32,14 @@ pub(crate) mod numbers;
 mod tests;
 mod train;
 
-use crate::kernels::{embed, product};
+use crate::kernels::{embed, learn_nodes, product};
 use crate::logistic::{STRETCH_MAX, squash};
 use crate::ngram::PHI;
 use numbers::{
-    LATER, bits, dot, load, load_pairs, magnitude, moved, narrow_dot, next_noise, read, sigmoid,
-    store, store_pairs, write,
+    bits, dot, load, load_pairs, magnitude, narrow_dot, next_noise, read, sigmoid, store_pairs,
+    write,
 };
-use wide::{i16x8, i32x4, i32x8};
+use wide::{i16x8, i32x8};
 
 /// Lanes of a vector; widths are multiples of it.
 pub(crate) const LANES: usize = 8;
@@ -571,34 +571,16 @@ fn learn_path<const E: usize>(
             head[path(2 * bit) * size..].split_at_mut((path(2 * bit + 1) - path(2 * bit)) * size);
         let errors = [errors[2 * bit], errors[2 * bit + 1]];
         let half = errors.map(|error| (error >> 1).max(-32767) as i16);
-        let half = i16x8::new(core::array::from_fn(|i| half[i % 2]));
         let nodes = [&mut first[..size], &mut second[..size]];
         let [(w0, step0), (w1, step1)] = {
             let mut errors = errors.iter();
             nodes.map(|node| {
                 let (weights, rest) = node.split_at_mut(E * 2);
                 let step = move_bias(rest, *errors.next().unwrap_or(&0), E);
-                (weights.as_chunks_mut::<CHUNK>().0, step)
+                (weights, step)
             })
         };
-        let mut dither = next_noise(noise);
-        let f = f.as_chunks::<LANES>().0;
-        let df = df.as_chunks_mut::<LANES>().0;
-        for (((w0, w1), f), df) in w0.iter_mut().zip(w1).zip(f).zip(df) {
-            let (a, b) = (load(w0), load(w1));
-            let [low, high] = pairs(a, b).map(|pairs| {
-                let sums: i32x4 = pairs.dot(half) >> (3 + finer(E) as i32);
-                sums.to_array()
-            });
-            for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
-                *df += x;
-            }
-            let f = i16x8::new(*f);
-            store(w0, moved(a, f, step0, dither).to_array());
-            dither += LATER;
-            store(w1, moved(b, f, step1, dither).to_array());
-            dither += LATER;
-        }
+        learn_nodes([w0, w1], f, half, [step0, step1], next_noise(noise), &mut df);
     }
     df
 }

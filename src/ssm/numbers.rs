@@ -1,7 +1,7 @@
 //! The arithmetic of the state space model: vectors of i16 in bytes, numbers
 //! with an exponent, the logistic function.
 
-use super::{CHUNK, LANES};
+use super::{CHUNK, LANES, finer, pairs};
 use wide::{i16x8, i32x4, i32x8, u16x8};
 
 #[inline(always)]
@@ -173,25 +173,65 @@ pub(super) fn moved(w: i16x8, f: i16x8, step: i16, noise: u16x8) -> i16x8 {
     w.saturating_add(f.mul_keep_high(step) - carry)
 }
 
-/// Noise for a vector of weights, from a congruential generator.
+/// Noise from a congruential generator.
 #[inline(always)]
-pub(super) fn next_noise(noise: &mut u32) -> u16x8 {
+pub(super) fn next_noise(noise: &mut u32) -> u16 {
     *noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-    u16x8::new(DITHER) + u16x8::splat((*noise >> 16) as u16)
+    (*noise >> 16) as u16
+}
+
+/// The noise of each lane of a vector.
+#[inline(always)]
+fn dithered(noise: u16) -> u16x8 {
+    u16x8::new(DITHER) + u16x8::splat(noise)
 }
 
 /// Spreads the noise over the lanes, multiples of 2^16 / golden ratio.
-const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377];
+pub const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21377];
 /// To be added to the noise of a vector for that of the next one.
-pub(super) const LATER: u16x8 = u16x8::new([0x6A3D; LANES]);
+pub const LATER: u16 = 0x6A3D;
+
+/// Moves the weights of two nodes of a head along `f`, each by its step of it over 2^16 with
+/// stochastic rounding, and adds what their errors (Q15) make of the weights before to `df`.
+#[inline(always)]
+pub(crate) fn learn_nodes<const E: usize>(
+    nodes: [&mut [u8]; 2],
+    f: &[i16; E],
+    errors: [i16; 2],
+    steps: [i16; 2],
+    noise: u16,
+    df: &mut [i32; E],
+) {
+    let errors = i16x8::new(core::array::from_fn(|i| errors[i % 2]));
+    let mut dither = dithered(noise);
+    let later = u16x8::splat(LATER);
+    let nodes = nodes.map(|node| node.as_chunks_mut().0);
+    let [first, second] = nodes;
+    let (f, df) = (f.as_chunks().0, df.as_chunks_mut::<LANES>().0);
+    for (((w0, w1), f), df) in first.iter_mut().zip(second).zip(f).zip(df) {
+        let (a, b) = (load(w0), load(w1));
+        let [low, high] = pairs(a, b).map(|pairs| {
+            let sums: i32x4 = pairs.dot(errors) >> (3 + finer(E) as i32);
+            sums.to_array()
+        });
+        for (df, x) in df.iter_mut().zip(low.iter().chain(&high)) {
+            *df += x;
+        }
+        let f = i16x8::new(*f);
+        store(w0, moved(a, f, steps[0], dither).to_array());
+        dither += later;
+        store(w1, moved(b, f, steps[1], dither).to_array());
+        dither += later;
+    }
+}
 
 /// Moves the weights of a row along `f` by `step`, with stochastic rounding.
 #[inline(always)]
 pub(crate) fn move_row<const E: usize>(row: &mut [u8], f: &[i16; E], step: i16, noise: &mut u32) {
-    let mut dither = next_noise(noise);
+    let mut dither = dithered(next_noise(noise));
     for (w, f) in row.as_chunks_mut().0.iter_mut().zip(f.as_chunks::<LANES>().0) {
         store(w, moved(load(w), i16x8::new(*f), step, dither).to_array());
-        dither += LATER;
+        dither += u16x8::splat(LATER);
     }
 }
 
