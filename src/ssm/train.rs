@@ -7,8 +7,8 @@ use super::numbers::{
 };
 use super::{
     BY_U, CHUNK, CLASSES, DECAYS, DF, EXPONENT_X, EXPONENTS, F, GATES, LANES, MAX_CONTEXTS, N,
-    NORM_V, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, pairs, row_at,
-    scales, trust_at,
+    NORM_V, Parts, Shape, TRUST, TURNS, WARM_UP, ends, interleave, is_wide, kept, row_at, scales,
+    trust_at,
 };
 use crate::kernels::{along, learn_rows, outer, product};
 use wide::{i16x8, i32x4, i32x8};
@@ -158,9 +158,19 @@ pub(super) fn backward<const E: usize>(shape: &Shape, age: u32, parts: &mut Part
         let (indices, trusts) = rest.split_at_mut((shape.contexts + 1) * 4);
         let (byte, indices) = indices.as_chunks::<4>().0.split_first().expect("a row");
         let at = u32::from_le_bytes(*byte) as usize * shape.byte_row();
-        let row = &mut parts.byte_rows[at..at + shape.byte_row()];
         let square = mean_square(du.iter().map(|du| dot(du, du, 7)).sum(), 3 * E, exponent);
-        update(row, du.as_flattened(), square, exponent, age);
+        if is_wide(E) {
+            if square.mantissa > 0 {
+                let meta = parts.byte_rows[at + E * 6..].first_chunk_mut().expect("four bytes");
+                let step = rate(meta, square, exponent, age);
+                for (i, du) in du.iter().enumerate() {
+                    learn_rows(parts.byte_rows, &[at + i * E * 2], &[step], du);
+                }
+            }
+        } else {
+            let row = &mut parts.byte_rows[at..at + shape.byte_row()];
+            update(row, du.as_flattened(), square, exponent, age);
+        }
         let narrow = bits(or).saturating_sub(15);
         // -32768 is kept out: two of its squares overflow the dot product.
         let dx = dx.map(|dx| (dx >> narrow).max(-32767) as i16);
@@ -443,10 +453,13 @@ pub(super) fn project<const E: usize>(shape: &Shape, spans: u32, parts: &mut Par
                 let changes = a.as_chunks().0.iter().zip(b.as_chunks().0);
                 let columns = columns.as_chunks_mut::<{ 2 * CHUNK }>().0;
                 for (j, (columns, (a, b))) in columns.iter_mut().zip(changes).enumerate() {
-                    let changes = pairs(i16x8::new(*a), i16x8::new(*b));
+                    // By way of wider lanes, or the compiler takes them one by one.
+                    let (a, b) = (i32x8::from(i16x8::new(*a)), i32x8::from(i16x8::new(*b)));
+                    let mut changes = [0; 2 * CHUNK];
+                    store_pairs(&mut changes, (a & 0xFFFF) | (b << 16));
                     let halves = columns.as_chunks_mut().0.iter_mut();
-                    for (k, (weights, change)) in halves.zip(changes).enumerate() {
-                        moved(weights, change);
+                    for (k, (weights, change)) in halves.zip(changes.as_chunks().0).enumerate() {
+                        moved(weights, load(change));
                         for (l, four) in weights.as_chunks().0.iter().enumerate() {
                             // Pairs of outputs for each input become pairs of inputs.
                             let four = u64::from_le_bytes(*four);
