@@ -2,7 +2,7 @@
 //!
 //! A library without `unsafe` cannot ask the processor what it has. The command does, at its
 //! start, and hands these over. They make the same numbers as the loops of the library on
-//! lanes twice as wide, which takes a seventh of the time off at level 6.
+//! lanes twice as wide, which takes 7 % of the time off at level 6.
 //!
 //! `unsafe` is used for two things: to call functions that need AVX2 where it is known to be
 //! there, and to load and store vectors by references to as many bytes, which every address
