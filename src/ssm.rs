@@ -676,15 +676,6 @@ fn trusted<const E: usize>(
     sums.map(|sum| ((sum + 128) >> 8).clamp(-32768, 32767) as i16)
 }
 
-/// The lanes of both, in turn.
-#[inline(always)]
-fn pairs(a: i16x8, b: i16x8) -> [i16x8; 2] {
-    let (a, b) = (a.to_array(), b.to_array());
-    [0, 4].map(|at| {
-        i16x8::new(core::array::from_fn(|i| if i % 2 == 0 { a[at + i / 2] } else { b[at + i / 2] }))
-    })
-}
-
 /// Which of a pair of rows has this check, and its visits. If none has, the one with fewer
 /// visits is emptied for it, and the other loses an eighth of its visits: or what is of no
 /// use any more would stay.

@@ -1,7 +1,7 @@
 //! The arithmetic of the state space model: vectors of i16 in bytes, numbers
 //! with an exponent, the logistic function.
 
-use super::{CHUNK, LANES, finer, pairs};
+use super::{CHUNK, LANES, finer};
 use wide::{i16x8, i32x4, i32x8, u16x8};
 
 #[inline(always)]
@@ -191,6 +191,15 @@ pub const DITHER: [u16; LANES] = [0, 40503, 15470, 55973, 30940, 5907, 46410, 21
 /// To be added to the noise of a vector for that of the next one.
 pub const LATER: u16 = 0x6A3D;
 
+/// The lanes of both, in turn.
+#[inline(always)]
+fn pairs(a: i16x8, b: i16x8) -> [i16x8; 2] {
+    let (a, b) = (a.to_array(), b.to_array());
+    [0, 4].map(|at| {
+        i16x8::new(core::array::from_fn(|i| if i % 2 == 0 { a[at + i / 2] } else { b[at + i / 2] }))
+    })
+}
+
 /// Moves the weights of two nodes of a head along `f`, each by its step of it over 2^16 with
 /// stochastic rounding, and adds what their errors (Q15) make of the weights before to `df`.
 #[inline(always)]
@@ -205,8 +214,7 @@ pub(crate) fn learn_nodes<const E: usize>(
     let errors = i16x8::new(core::array::from_fn(|i| errors[i % 2]));
     let mut dither = dithered(noise);
     let later = u16x8::splat(LATER);
-    let nodes = nodes.map(|node| node.as_chunks_mut().0);
-    let [first, second] = nodes;
+    let [first, second] = nodes.map(|node| node.as_chunks_mut().0);
     let (f, df) = (f.as_chunks().0, df.as_chunks_mut::<LANES>().0);
     for (((w0, w1), f), df) in first.iter_mut().zip(second).zip(f).zip(df) {
         let (a, b) = (load(w0), load(w1));
